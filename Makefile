@@ -1,0 +1,67 @@
+# The one list of commands; `make help` prints it. CI and the README call these targets.
+
+PYTHON = python3
+VENV = .venv
+BIN = $(VENV)/bin
+HOST = 127.0.0.1
+PORT = 3000
+CHECKPOINT = models/checkpoints/sunspots.safetensors
+
+# Load test: users, duration, and the p99 in milliseconds above which it fails.
+USERS = 50
+DURATION = 20s
+P99 = 250
+
+export BENTOML_DO_NOT_TRACK = True
+
+.DEFAULT_GOAL = help
+.PHONY: help serve train test check format load bench build container clean
+
+help: ## print this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+serve: $(VENV)/serve.stamp $(if $(ELMAN_CHECKPOINT),,$(CHECKPOINT)) ## install, train if needed, and serve on HOST:PORT (127.0.0.1:3000)
+	@exec $(BIN)/bentoml serve service.api:service --host $(HOST) --port $(PORT) --timeout-graceful-shutdown 10
+
+train: $(VENV)/serve.stamp ## train the default checkpoint on the yearly sunspot numbers
+	$(BIN)/python -m training fit training/series/sunspots.csv --column sunspots --output $(CHECKPOINT)
+
+test: $(VENV)/test.stamp $(CHECKPOINT) ## install and run all tests
+	$(BIN)/python -m pytest
+
+check: $(VENV)/test.stamp ## lint, format, types, direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/test.stamp ## let ruff format and fix
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+load: $(VENV)/test.stamp $(CHECKPOINT) ## load test with checked predictions: USERS, DURATION, P99 (ms)
+	$(BIN)/python -m tests.load.run --users $(USERS) --duration $(DURATION) --p99 $(P99)
+
+bench: $(VENV)/test.stamp $(CHECKPOINT) ## time the step and the service beside their peers
+	$(BIN)/python -m tests.benchmarks
+
+build: $(VENV)/test.stamp $(CHECKPOINT) ## pack code and checkpoint into a Bento
+	$(BIN)/bentoml build
+
+container: build ## make a container image of the newest Bento (needs docker); options in DOCKER_OPTIONS
+	$(BIN)/bentoml containerize elman:latest -t elman:latest $(DOCKER_OPTIONS)
+
+clean: ## remove the virtual environment and everything that was trained
+	rm -rf $(VENV) models/checkpoints/*.safetensors models/checkpoints/*.json models/checkpoints/*.png
+
+$(CHECKPOINT): | $(VENV)/serve.stamp
+	@$(MAKE) --no-print-directory train
+
+$(VENV)/serve.stamp: service/requirements.txt training/requirements.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r training/requirements.txt
+	@touch $@
+
+$(VENV)/test.stamp: $(VENV)/serve.stamp tests/requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	@touch $@

@@ -1,0 +1,219 @@
+"""One safetensors file: the weights, and everything needed to trust and to use them. Never a pickle.
+
+The format is described in docs/checkpoint.md.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import torch
+from safetensors.torch import save as to_safetensors
+from torch import Tensor
+
+from models.config import ElmanConfig
+from models.elman import Elman
+from models.errors import CheckpointError, ModelError
+from models.predictor import Device, Predictor, Values
+from models.scaler import Scaler
+
+FORMAT_VERSION = "1"
+MAX_HEADER_BYTES = 4 * 1024 * 1024
+GOLDEN_STEPS = 12
+GOLDEN_TOLERANCE = 1e-5  # scaled units; float32 on another CPU or a GPU stays well inside
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trained network for next-value prediction: its outputs are the next values of its inputs.
+
+    `training` is the record of how it came to be (data, split, seed, versions, metrics); free-form JSON.
+
+    Raises:
+        ValueError: the parts do not fit each other.
+    """
+
+    network: Elman
+    scaler: Scaler
+    features: tuple[str, ...]
+    units: tuple[str, ...] = ()
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        config, width = self.network.config, len(self.features)
+        if not config.input_size == config.output_size == width == len(self.scaler.mean):
+            raise ValueError(
+                f"{width} features need as many inputs, outputs and scales; the network has {config.input_size} "
+                f"inputs and {config.output_size} outputs, the scaler {len(self.scaler.mean)} scales"
+            )
+        if self.units and len(self.units) != width:
+            raise ValueError(f"{width} features need as many units, not {len(self.units)}")
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over weights and configuration: two checkpoints that share it have the same contexts."""
+        digest = hashlib.sha256(_json({"config": asdict(self.network.config), "scaler": asdict(self.scaler)}).encode())
+        for name, tensor in sorted(_weights(self.network).items()):
+            digest.update(name.encode() + tensor.numpy().astype("<f4").tobytes())
+        return digest.hexdigest()
+
+    def predictor(self, device: Device = "auto") -> Predictor:
+        """The runtime of this checkpoint on a device."""
+        return Predictor(self.network, self.scaler, device)
+
+
+def save(checkpoint: Checkpoint, path: str | os.PathLike[str]) -> Path:
+    """Write the file completely or not at all: to a temporary file beside it, then renamed.
+
+    Raises:
+        OSError: the place cannot be written.
+        NumericalError: the network does not even survive the golden input.
+    """
+    path = Path(path)
+    questions = _golden_values(checkpoint)
+    metadata = {
+        "format_version": FORMAT_VERSION,
+        "config": _json(asdict(checkpoint.network.config)),
+        "features": _json(checkpoint.features),
+        "units": _json(checkpoint.units),
+        "scaler": _json(asdict(checkpoint.scaler)),
+        "training": _json(checkpoint.training),
+        "golden": _json({"values": _nullable(questions), "predictions": _replay(checkpoint, questions).tolist()}),
+        "fingerprint": checkpoint.fingerprint,
+    }
+    content = to_safetensors(_weights(checkpoint.network), metadata=metadata)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    return path
+
+
+def load(path: str | os.PathLike[str]) -> Checkpoint:
+    """Read a checkpoint and prove it: structure, version, shapes, fingerprint, and the golden pair replayed.
+
+    Raises:
+        CheckpointError: naming the file, the cause, and where possible the remedy.
+    """
+    path = Path(path)
+    try:
+        _check_envelope(path)
+        with safetensors.safe_open(path, framework="pt") as file:
+            return _parse(file.metadata() or {}, {name: file.get_slice(name) for name in file.keys()})  # noqa: SIM118 (not a dict)
+    except ModelError as error:
+        raise CheckpointError(f"{path}: {error}") from None
+    except safetensors.SafetensorError as error:
+        raise CheckpointError(f"{path}: damaged or truncated ({error})") from None
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror or error})") from None
+
+
+def _check_envelope(path: Path) -> None:
+    """What can be told from the first bytes, before a parser sees the file."""
+    if not path.exists():
+        raise CheckpointError("no such file; train one with `make train` or `python -m training fit`")
+    if not path.is_file():
+        raise CheckpointError("not a file")
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        start = file.read(8)
+    if start[:1] == b"\x80" or start[:4] == b"PK\x03\x04":
+        raise CheckpointError("a pickle, not a safetensors file; pickles run code and are never loaded")
+    if len(start) < 8:
+        raise CheckpointError("truncated: not even the header's length is there")
+    header = int.from_bytes(start, "little")
+    if header > MAX_HEADER_BYTES:
+        raise CheckpointError(f"not a checkpoint: it claims a header of {header} bytes, {MAX_HEADER_BYTES} are allowed")
+    if header + 8 > size:
+        raise CheckpointError(f"truncated: the header has {header} bytes, the file {size}")
+
+
+def _parse(metadata: Mapping[str, str], slices: Mapping[str, Any]) -> Checkpoint:
+    version = metadata.get("format_version")
+    if version is None:
+        raise CheckpointError("a safetensors file, but not a checkpoint of this program: no format_version")
+    if version != FORMAT_VERSION:
+        raise CheckpointError(f"format version {version}; this program reads version {FORMAT_VERSION}")
+    try:
+        config = ElmanConfig(**json.loads(metadata["config"]))
+        scaler = Scaler(**{key: tuple(numbers) for key, numbers in json.loads(metadata["scaler"]).items()})
+        features, units = (tuple(map(str, json.loads(metadata[key]))) for key in ("features", "units"))
+        training = json.loads(metadata["training"])
+        golden = json.loads(metadata["golden"])
+        stored = metadata["fingerprint"]
+        _check_shapes(config, slices)
+        network = Elman(config)
+        network.load_state_dict({name: part[:] for name, part in slices.items()})
+        checkpoint = Checkpoint(network, scaler, features, units, training)
+        questions = np.array(golden["values"], dtype=np.float64)
+        answers = np.array(golden["predictions"], dtype=np.float64)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CheckpointError(f"its metadata is not valid ({type(error).__name__}: {error})") from None
+    if checkpoint.fingerprint != stored:
+        raise CheckpointError("weights or configuration do not match the fingerprint; it was altered after training")
+    if questions.ndim != 2 or questions.shape[1] != len(features) or answers.shape != questions.shape:
+        raise CheckpointError("its golden pair has the wrong shape")
+    with np.errstate(invalid="ignore"):
+        deviation = np.abs(_replay(checkpoint, questions) - answers) / checkpoint.scaler.scale
+    if not (deviation <= GOLDEN_TOLERANCE).all():
+        raise CheckpointError(
+            "it does not reproduce its golden pair: the file was altered, or this machine computes differently"
+        )
+    return checkpoint
+
+
+def _check_shapes(config: ElmanConfig, slices: Mapping[str, Any]) -> None:
+    expected = config.shapes()
+    if expected.keys() != slices.keys():
+        raise CheckpointError(f"tensors {sorted(slices)} do not belong to its configuration ({sorted(expected)})")
+    for name, shape in expected.items():
+        found, dtype = tuple(slices[name].get_shape()), slices[name].get_dtype()
+        if found != shape or dtype != "F32":
+            raise CheckpointError(f"tensor {name} is {dtype} {found}, its configuration says F32 {shape}")
+
+
+def _replay(checkpoint: Checkpoint, values: Values) -> Values:
+    """(T, F) -> (T, F), from the zero context, on the CPU reference."""
+    predictor = checkpoint.predictor("cpu")
+    predictions, _ = predictor.observe(values[None], predictor.zero_context())
+    replayed: Values = predictions[0]
+    return replayed
+
+
+def _golden_values(checkpoint: Checkpoint) -> Values:
+    """A deterministic walk through the scaler's range with one missing value, (T, F) raw units."""
+    phases = np.arange(GOLDEN_STEPS)[:, None] + np.arange(len(checkpoint.features))[None, :]
+    values: Values = np.asarray(checkpoint.scaler.mean) + 1.5 * np.sin(phases) * checkpoint.scaler.scale
+    values[GOLDEN_STEPS // 2] = np.nan
+    return values
+
+
+def _nullable(values: Values) -> list[list[float | None]]:
+    """JSON has no NaN: a missing value is null."""
+    return [[None if np.isnan(value) else value for value in row] for row in values.tolist()]
+
+
+def _weights(network: Elman) -> dict[str, Tensor]:
+    return {
+        name: tensor.detach().to("cpu", torch.float32).contiguous() for name, tensor in network.state_dict().items()
+    }
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)

@@ -1,0 +1,62 @@
+"""Between raw units and the scaled units that the network sees."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from math import isfinite
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.errors import ValueRangeError
+
+
+@dataclass(frozen=True)
+class Scaler:
+    """Per feature: scaled = (raw - mean) / scale. One scaled unit is one standard deviation of the training part.
+
+    Raises:
+        ValueError: the two differ in length, or hold a number that is not finite, or a scale that is not positive.
+    """
+
+    mean: tuple[float, ...]
+    scale: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.mean) != len(self.scale):
+            raise ValueError("the scaler's mean and scale differ in length")
+        if not all(isfinite(m) for m in self.mean) or not all(isfinite(s) and s > 0 for s in self.scale):
+            raise ValueError("the scaler's numbers must be finite, and its scale positive")
+
+    @classmethod
+    def fit(cls, values: NDArray[np.float64]) -> "Scaler":
+        """Mean and standard deviation over time of values (T, F); missing ones (NaN) are left out."""
+        return cls(mean=tuple(np.nanmean(values, axis=0).tolist()), scale=tuple(np.nanstd(values, axis=0).tolist()))
+
+    @classmethod
+    def identity(cls, features: int) -> "Scaler":
+        """Raw units are scaled units."""
+        return cls(mean=(0.0,) * features, scale=(1.0,) * features)
+
+    def scaled(self, raw: NDArray[np.float64]) -> NDArray[np.float32]:
+        """(..., F) raw float64 -> (..., F) scaled float32. NaN (missing) stays NaN.
+
+        Raises:
+            ValueRangeError: a finite value overflows float32 when scaled.
+        """
+        with np.errstate(over="ignore"):
+            scaled = ((raw - self._mean) / self._scale).astype(np.float32)
+        if np.isinf(scaled).any():
+            raise ValueRangeError("an observation is too far from the training data to be represented in float32")
+        return scaled
+
+    def raw(self, scaled: NDArray[np.float32]) -> NDArray[np.float64]:
+        """(..., F) scaled float32 -> (..., F) raw float64"""
+        return scaled * self._scale + self._mean
+
+    @cached_property
+    def _mean(self) -> NDArray[np.float64]:
+        return np.array(self.mean)
+
+    @cached_property
+    def _scale(self) -> NDArray[np.float64]:
+        return np.array(self.scale)

@@ -1,0 +1,1 @@
+"""A checkpoint in, HTTP out: the stateful prediction service on BentoML."""

@@ -1,0 +1,95 @@
+"""Everything the service can refuse. The errors know no HTTP; one table at the end maps their codes to it."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+
+class ServiceError(Exception):
+    """Base: a stable code for programs, one sentence that a person can act on, and details for both."""
+
+    code: ClassVar[str]
+
+    def __init__(self, message: str, **details: Any) -> None:
+        super().__init__(message)
+        self.details = details
+
+
+class InvalidRequest(ServiceError):
+    """The request itself is wrong; sending it again will not help."""
+
+    code = "invalid_request"
+
+
+class SessionUnknown(ServiceError):
+    """No session has this id."""
+
+    code = "session_unknown"
+
+
+class SessionExpired(ServiceError):
+    """The session was idle for too long and its context is gone."""
+
+    code = "session_expired"
+
+
+class SessionCapacity(ServiceError):
+    """There is no room for another session; live ones are never evicted for it."""
+
+    code = "session_capacity"
+
+
+class NumericalFailure(ServiceError):
+    """The network produced a number that is not finite; nothing was committed."""
+
+    code = "numerical_error"
+
+
+class NotFound(ServiceError):
+    """There is no such route."""
+
+    code = "not_found"
+
+
+class MethodNotAllowed(ServiceError):
+    """The route exists, the method does not."""
+
+    code = "method_not_allowed"
+
+
+class UnsupportedMediaType(ServiceError):
+    """The body is not declared as JSON."""
+
+    code = "unsupported_media_type"
+
+
+class TooLarge(ServiceError):
+    """The body is over the limit."""
+
+    code = "too_large"
+
+
+class RequestTimeout(ServiceError):
+    """The body did not arrive in time."""
+
+    code = "request_timeout"
+
+
+class InternalError(ServiceError):
+    """A mistake of ours; the log has the details."""
+
+    code = "internal_error"
+
+
+STATUS: Mapping[str, int] = {
+    "invalid_request": 400,
+    "session_unknown": 404,
+    "not_found": 404,
+    "method_not_allowed": 405,
+    "request_timeout": 408,
+    "session_expired": 410,
+    "too_large": 413,
+    "unsupported_media_type": 415,
+    "internal_error": 500,
+    "numerical_error": 500,
+    "session_capacity": 503,
+}

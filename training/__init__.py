@@ -1,0 +1,1 @@
+"""Data in, checkpoint out, offline. Knows the network, not the service."""
