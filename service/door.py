@@ -116,12 +116,10 @@ class Door:
         if media_type != JSON:
             raise UnsupportedMediaType("send the body as JSON, with the header content-type: application/json")
         limit, seconds = self._settings.max_body_bytes, self._settings.body_timeout_seconds
-        body, more = b"", True
+        body, announced, more = b"", int(headers.get(b"content-length", 0)), True
         try:
             async with asyncio.timeout(seconds):
-                while more:
-                    if max(len(body), int(headers.get(b"content-length", 0))) > limit:
-                        raise TooLarge(f"the body is over the limit of {limit} bytes; send fewer values at a time")
+                while more and max(len(body), announced) <= limit:
                     message = await receive()
                     if message["type"] == "http.disconnect":
                         raise Disconnected
@@ -129,6 +127,8 @@ class Door:
                     more = message.get("more_body", False)
         except TimeoutError:
             raise RequestTimeout(f"the body was not complete after {seconds:g} s") from None
+        if max(len(body), announced) > limit:
+            raise TooLarge(f"the body is over the limit of {limit} bytes; send fewer values at a time")
         return body
 
 

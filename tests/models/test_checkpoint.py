@@ -1,0 +1,196 @@
+import json
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors
+import torch
+from safetensors.torch import load_file, save_file
+
+from models import Checkpoint, CheckpointError, Elman, ElmanConfig, Scaler, load, save
+from tests.conftest import MakeCheckpoint, random_checkpoint
+
+Metadata = dict[str, str]
+Tensors = dict[str, torch.Tensor]
+
+
+def rewrite(path: Path, change: Callable[[Metadata, Tensors], Any]) -> None:
+    """Open a checkpoint as an attacker would, change it, and write it back as well-formed safetensors."""
+    with safetensors.safe_open(path, framework="pt") as file:
+        metadata = dict(file.metadata())
+    tensors = load_file(path)
+    change(metadata, tensors)
+    save_file(tensors, path, metadata)
+
+
+@pytest.mark.parametrize("options", [{}, {"num_layers": 2, "nonlinearity": "relu", "bias": False, "features": 3}])
+def test_what_is_saved_is_loaded(tmp_path: Path, options: dict[str, Any]) -> None:
+    checkpoint = random_checkpoint(**options)
+    loaded = load(save(checkpoint, tmp_path / "model.safetensors"))
+    assert loaded.network.config == checkpoint.network.config
+    assert loaded.scaler == checkpoint.scaler
+    assert loaded.features == checkpoint.features
+    assert loaded.training == checkpoint.training
+    assert loaded.fingerprint == checkpoint.fingerprint
+    values = np.full((1, 3, len(loaded.features)), 11.0)
+    one, other = loaded.predictor("cpu"), checkpoint.predictor("cpu")
+    np.testing.assert_array_equal(
+        one.observe(values, one.zero_context())[0], other.observe(values, other.zero_context())[0]
+    )
+
+
+def test_the_fingerprint_changes_with_weights_and_with_the_scaler() -> None:
+    checkpoint, other_weights = random_checkpoint(), random_checkpoint(seed=1)
+    other_scaler = Checkpoint(checkpoint.network, Scaler((0.0,), (1.0,)), checkpoint.features)
+    assert len({c.fingerprint for c in (checkpoint, other_weights, other_scaler)}) == 3
+
+
+def test_saving_leaves_nothing_else_behind(tmp_path: Path) -> None:
+    save(random_checkpoint(), tmp_path / "new folder" / "model.safetensors")
+    assert [path.name for path in (tmp_path / "new folder").iterdir()] == ["model.safetensors"]
+
+
+def test_saving_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = save(random_checkpoint(), tmp_path / "model.safetensors")
+    before = path.read_bytes()
+
+    def full_disk(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full_disk)
+    with pytest.raises(OSError, match="No space"):
+        save(random_checkpoint(seed=1), path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_parts_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ValueError, match="2 features"):
+        Checkpoint(Elman(ElmanConfig(1, 4, 1)), Scaler.identity(1), ("a", "b"))
+    with pytest.raises(ValueError, match="units"):
+        Checkpoint(Elman(ElmanConfig(1, 4, 1)), Scaler.identity(1), ("a",), units=("K", "m"))
+
+
+def test_no_file(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="no such file; train one"):
+        load(tmp_path / "none.safetensors")
+
+
+def test_not_a_file(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="not a file"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("kept", [0, 4, 8, 100, 0.5, -1])
+def test_truncated(make_checkpoint: MakeCheckpoint, kept: float) -> None:
+    path = make_checkpoint()
+    content = path.read_bytes()
+    path.write_bytes(content[: kept if isinstance(kept, int) else int(len(content) * kept)])
+    with pytest.raises(CheckpointError, match="truncated"):
+        load(path)
+
+
+def test_longer_than_it_says(make_checkpoint: MakeCheckpoint) -> None:
+    path = make_checkpoint()
+    path.write_bytes(path.read_bytes() + b"\0" * 64)
+    with pytest.raises(CheckpointError, match="damaged"):
+        load(path)
+
+
+def test_header_too_large(make_checkpoint: MakeCheckpoint) -> None:
+    path = make_checkpoint()
+    path.write_bytes((2**40).to_bytes(8, "little") + path.read_bytes()[8:])
+    with pytest.raises(CheckpointError, match="claims a header of 1099511627776 bytes"):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    "write", [lambda path: path.write_bytes(pickle.dumps({"w": 1})), lambda path: torch.save({}, path)]
+)
+def test_a_pickle_is_never_loaded(tmp_path: Path, write: Callable[[Path], None]) -> None:
+    path = tmp_path / "model.safetensors"
+    write(path)
+    with pytest.raises(CheckpointError, match="pickle"):
+        load(path)
+
+
+def test_another_safetensors_file(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    save_file({"w": torch.zeros(2)}, path)
+    with pytest.raises(CheckpointError, match="not a checkpoint of this program"):
+        load(path)
+
+
+def test_wrong_version(make_checkpoint: MakeCheckpoint) -> None:
+    path = make_checkpoint()
+    rewrite(path, lambda metadata, tensors: metadata.update(format_version="99"))
+    with pytest.raises(CheckpointError, match="version 99; this program reads version 1"):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    "tensor", [torch.zeros(9, 6), torch.zeros(7, 6, dtype=torch.float64), torch.zeros(42)], ids=["size", "type", "flat"]
+)
+def test_wrong_shape(make_checkpoint: MakeCheckpoint, tensor: torch.Tensor) -> None:
+    path = make_checkpoint()
+    rewrite(path, lambda metadata, tensors: tensors.update({"hidden_weights.0": tensor}))
+    with pytest.raises(CheckpointError, match=r"hidden_weights\.0 is"):
+        load(path)
+
+
+def test_a_missing_tensor(make_checkpoint: MakeCheckpoint) -> None:
+    path = make_checkpoint()
+    rewrite(path, lambda metadata, tensors: tensors.pop("readout_bias"))
+    with pytest.raises(CheckpointError, match="do not belong to its configuration"):
+        load(path)
+
+
+def test_absurd_sizes_are_refused_before_anything_is_allocated(make_checkpoint: MakeCheckpoint) -> None:
+    path = make_checkpoint()
+    config = json.dumps({"input_size": 1, "hidden_size": 10**12, "output_size": 1})
+    rewrite(path, lambda metadata, tensors: metadata.update(config=config))
+    with pytest.raises(CheckpointError, match="hidden_size"):
+        load(path)
+
+
+@pytest.mark.parametrize("key", ["config", "features", "units", "scaler", "training", "golden", "fingerprint"])
+def test_metadata_that_is_gone_or_garbled(make_checkpoint: MakeCheckpoint, key: str) -> None:
+    path = make_checkpoint()
+    rewrite(path, lambda metadata, tensors: metadata.pop(key))
+    with pytest.raises(CheckpointError):
+        load(path)
+    path = make_checkpoint()
+    rewrite(path, lambda metadata, tensors: metadata.update({key: "[[["}))
+    with pytest.raises(CheckpointError):
+        load(path)
+
+
+def test_altered_weights(make_checkpoint: MakeCheckpoint) -> None:
+    path = make_checkpoint()
+    rewrite(path, lambda metadata, tensors: tensors["readout_weight"].add_(1e-3))
+    with pytest.raises(CheckpointError, match="altered after training"):
+        load(path)
+
+
+@pytest.mark.parametrize("part", ["values", "predictions"])
+def test_tampered_golden_pair(make_checkpoint: MakeCheckpoint, part: str) -> None:
+    path = make_checkpoint()
+
+    def tamper(metadata: Metadata, tensors: Tensors) -> None:
+        golden = json.loads(metadata["golden"])
+        golden[part][3][0] += 0.01
+        metadata["golden"] = json.dumps(golden)
+
+    rewrite(path, tamper)
+    with pytest.raises(CheckpointError, match="golden pair"):
+        load(path)
+
+
+def test_golden_pair_of_another_shape(make_checkpoint: MakeCheckpoint) -> None:
+    path = make_checkpoint()
+    rewrite(path, lambda metadata, tensors: metadata.update(golden='{"values": [], "predictions": []}'))
+    with pytest.raises(CheckpointError, match="golden pair has the wrong shape"):
+        load(path)

@@ -1,0 +1,32 @@
+"""The service in this process: real engine, real middlewares, Starlette's test client instead of a socket."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+from starlette.testclient import TestClient
+
+from service.api import create
+from service.settings import Settings
+from tests.conftest import MakeCheckpoint
+
+MakeClient = Callable[..., TestClient]
+
+
+@pytest.fixture
+def make_client(make_checkpoint: MakeCheckpoint) -> Iterator[MakeClient]:
+    """A client of a fresh service over a random checkpoint; keyword arguments are settings, or sizes of the network."""
+    with ExitStack() as stack:
+
+        def make(features: int = 1, **settings: object) -> TestClient:
+            checkpoint = make_checkpoint(features=features)
+            service = create(Settings(checkpoint=str(checkpoint), device="cpu", **settings))  # type: ignore[arg-type]
+            return stack.enter_context(TestClient(service.to_asgi(is_main=True)))
+
+        yield make
+
+
+@pytest.fixture
+def client(make_client: MakeClient) -> TestClient:
+    """A service with default settings."""
+    return make_client()
