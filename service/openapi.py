@@ -1,5 +1,6 @@
 """The OpenAPI document and its page, made from the schemas and the error table; nothing is fetched from elsewhere."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -25,6 +26,12 @@ POST_ERRORS = (
     "internal_error",
     "numerical_error",
 )
+
+EXAMPLES: Mapping[type[BaseModel], dict[str, Any]] = {
+    PredictRequest: {"values": [11, 16, 23], "session_id": "sun"},
+    ForecastRequest: {"session_id": "sun", "horizon": 3},
+    ErrorResponse: {"error": "session_unknown", "message": "no session 'pump-7'; predict creates one"},
+}
 
 PAGE = """\
 <!DOCTYPE html>
@@ -124,4 +131,7 @@ def _probe(name: str, summary: str) -> dict[str, Any]:
 
 
 def _json(model: type[BaseModel]) -> dict[str, Any]:
-    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}}
+    content: dict[str, Any] = {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}
+    if model in EXAMPLES:
+        content["example"] = EXAMPLES[model]
+    return {"application/json": content}

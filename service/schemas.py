@@ -18,8 +18,6 @@ class _Message(BaseModel):
 class PredictRequest(_Message):
     """Observations that happened, in time order."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"values": [11, 16, 23], "session_id": "sun"}]})
-
     values: list[Observation] = Field(
         min_length=1,
         description="A number each, or a list of one number per feature; null is a missing value and is replaced by "
@@ -41,8 +39,6 @@ class PredictResponse(_Message):
 
 class ForecastRequest(_Message):
     """Run free from a context. Changes nothing."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"session_id": "sun", "horizon": 3}]})
 
     horizon: int = Field(ge=1, description="Steps ahead.")
     session_id: str | None = Field(
@@ -78,12 +74,6 @@ class ModelResponse(_Message):
 
 class ErrorResponse(BaseModel):
     """The one shape of every error; some carry further fields."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"error": "session_unknown", "message": "no session 'pump-7'; predict creates one"}]
-        }
-    )
 
     error: str = Field(description="A stable code for programs.")
     message: str = Field(description="One sentence that a person can act on.")

@@ -18,6 +18,18 @@ def test_scaling_there_and_back_gives_the_value(values: list[float]) -> None:
     np.testing.assert_allclose(scaler.raw(scaler.scaled(raw)), raw, rtol=1e-6, atol=1e-4)
 
 
+@pytest.mark.parametrize("scale", [1e-100, 1e-9, 0.5, 37.1, 1e12])
+def test_raw_values_are_exact_to_a_tenth_of_a_millionth_of_the_scale(scale: float) -> None:
+    scaled = np.array([[0.123456789], [-2.5]], dtype=np.float32)
+    raw = Scaler(mean=(scale,), scale=(scale,)).raw(scaled)
+    np.testing.assert_allclose(raw / scale, scaled.astype(float) + 1, rtol=0, atol=1e-7)
+
+
+def test_raw_values_are_short() -> None:
+    raw = Scaler(mean=(50.0,), scale=(37.1,)).raw(np.array([[0.123456789]], dtype=np.float32))
+    assert str(raw[0, 0]) == "54.580247"
+
+
 def test_missing_stays_missing() -> None:
     assert np.isnan(Scaler.identity(1).scaled(np.array([[np.nan]]))).all()
 
