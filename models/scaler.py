@@ -54,7 +54,8 @@ class Scaler:
 
         float32 holds no more, and a person reads 15.343188 more easily than 15.343187909841537.
         """
-        return np.rint((scaled * self._scale + self._mean) * self._tenths) / self._tenths
+        raw: NDArray[np.float64] = np.rint((scaled * self._scale + self._mean) * self._tenths) / self._tenths
+        return raw
 
     @cached_property
     def _mean(self) -> NDArray[np.float64]:

@@ -2,6 +2,7 @@
 
 import gc
 from functools import cache
+from math import ceil
 from typing import Any, cast
 
 import bentoml
@@ -28,6 +29,7 @@ def create(settings: Settings) -> bentoml.Service[Any]:
     @bentoml.service(
         name="elman",
         workers=1,
+        traffic={"timeout": ceil(settings.body_timeout_seconds) + 5},  # BentoML keeps a timer per request for so long
         metrics={"enabled": False},
         tracing={"excluded_urls": ".*"},
         logging={"access": {"enabled": settings.access_log}},

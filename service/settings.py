@@ -32,7 +32,7 @@ class Settings(BaseSettings):
     max_values: int = Field(1000, ge=1, description="Observations in one request at most.")
     max_horizon: int = Field(1000, ge=1, description="Steps of one forecast at most.")
     max_body_bytes: int = Field(1_048_576, ge=1024, description="Size of a request body at most.")
-    body_timeout_seconds: float = Field(10, gt=0, description="A request body must have arrived within this time.")
+    body_timeout_seconds: float = Field(5, gt=0, description="A request body must have arrived within this time.")
     access_log: bool = Field(False, description="A log line for every request. Costs about half of the throughput.")
 
     @classmethod
