@@ -64,7 +64,8 @@ class Scaler:
     @cached_property
     def _tenths(self) -> NDArray[np.float64]:
         """10^k, k decimals being the first that are finer than 1e-7 scaled units."""
-        return 10.0 ** np.maximum(7 - np.floor(np.log10(self._scale)), 0)
+        tenths: NDArray[np.float64] = 10.0 ** np.maximum(7 - np.floor(np.log10(self._scale)), 0)
+        return tenths
 
     @cached_property
     def _scale(self) -> NDArray[np.float64]:
