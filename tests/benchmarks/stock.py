@@ -1,0 +1,26 @@
+"""The same step in a BentoML service as tutorials write it: `@bentoml.api`, no switches, a dict of contexts."""
+
+import os
+from collections import defaultdict
+
+import bentoml
+import numpy as np
+
+from models import load
+from models.predictor import Context
+
+
+@bentoml.service
+class Stock:
+    """Stateful next-value prediction."""
+
+    def __init__(self) -> None:
+        self.predictor = load(os.environ["ELMAN_CHECKPOINT"]).predictor("cpu")
+        self.contexts: defaultdict[str, Context] = defaultdict(self.predictor.zero_context)
+
+    @bentoml.api  # type: ignore[untyped-decorator]  # BentoML leaves its decorators unannotated
+    async def predict(self, values: list[float], session_id: str) -> dict[str, list[float]]:
+        """Observe, and predict the next value."""
+        observed = np.array(values)[None, :, None]
+        predictions, self.contexts[session_id] = self.predictor.observe(observed, self.contexts[session_id])
+        return {"predictions": predictions[0, :, 0].tolist()}
