@@ -36,6 +36,7 @@ class Checkpoint:
     """A trained network for next-value prediction: its outputs are the next values of its inputs.
 
     `training` is the record of how it came to be (data, split, seed, versions, metrics); free-form JSON.
+    `warmup` is after how many observations the network has forgotten its start, None if it never did.
 
     Raises:
         ValueError: the parts do not fit each other.
@@ -46,6 +47,7 @@ class Checkpoint:
     features: tuple[str, ...]
     units: tuple[str, ...] = ()
     training: Mapping[str, Any] = field(default_factory=dict)
+    warmup: int | None = None
 
     def __post_init__(self) -> None:
         config, width = self.network.config, len(self.features)
@@ -56,6 +58,8 @@ class Checkpoint:
             )
         if self.units and len(self.units) != width:
             raise ValueError(f"{width} features need as many units, not {len(self.units)}")
+        if self.warmup is not None and (type(self.warmup) is not int or self.warmup < 0):
+            raise ValueError(f"warmup must be a number of observations, not {self.warmup!r}")
 
     @cached_property
     def fingerprint(self) -> str:
@@ -86,6 +90,7 @@ def save(checkpoint: Checkpoint, path: str | os.PathLike[str]) -> Path:
         "units": _json(checkpoint.units),
         "scaler": _json(asdict(checkpoint.scaler)),
         "training": _json(checkpoint.training),
+        "warmup": _json(checkpoint.warmup),
         "golden": _json({"values": _nullable(questions), "predictions": _replay(checkpoint, questions).tolist()}),
         "fingerprint": checkpoint.fingerprint,
     }
@@ -154,13 +159,13 @@ def _parse(metadata: Mapping[str, str], slices: Mapping[str, Any]) -> Checkpoint
         config = ElmanConfig(**json.loads(metadata["config"]))
         scaler = Scaler(**{key: tuple(numbers) for key, numbers in json.loads(metadata["scaler"]).items()})
         features, units = (tuple(map(str, json.loads(metadata[key]))) for key in ("features", "units"))
-        training = json.loads(metadata["training"])
+        training, warmup = json.loads(metadata["training"]), json.loads(metadata["warmup"])
         golden = json.loads(metadata["golden"])
         stored = metadata["fingerprint"]
         _check_shapes(config, slices)
         network = Elman(config)
         network.load_state_dict({name: part[:] for name, part in slices.items()})
-        checkpoint = Checkpoint(network, scaler, features, units, training)
+        checkpoint = Checkpoint(network, scaler, features, units, training, warmup)
         questions = np.array(golden["values"], dtype=np.float64)
         answers = np.array(golden["predictions"], dtype=np.float64)
     except (KeyError, TypeError, ValueError, AttributeError) as error:

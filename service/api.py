@@ -1,6 +1,7 @@
 """The BentoML service: `bentoml serve service.api:service`."""
 
 import gc
+import logging
 from functools import cache
 from math import ceil
 from typing import Any, cast
@@ -8,10 +9,16 @@ from typing import Any, cast
 import bentoml
 import torch
 
+from service.custody import Custody
 from service.door import Door
-from service.engine import Engine
+from service.opening import check, open_engine
+from service.routes import Routes
 from service.schemas import ForecastRequest, ForecastResponse, PredictRequest, PredictResponse
-from service.settings import Settings
+from service.settings import Settings, unknown_variables
+
+LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"  # noqa: S104 (only where keys are needed)
+
+logger = logging.getLogger("elman")
 
 
 def create(settings: Settings) -> bentoml.Service[Any]:
@@ -22,14 +29,17 @@ def create(settings: Settings) -> bentoml.Service[Any]:
     """
 
     @cache
-    def engine() -> Engine:
+    def routes() -> Routes:
         torch.set_num_threads(1)  # matrices are small: threads would only wait for each other
-        return Engine.open(settings)
+        engine = open_engine(settings)
+        return Routes(engine, Custody(engine, settings))
 
     @bentoml.service(
         name="elman",
         workers=1,
-        traffic={"timeout": ceil(settings.body_timeout_seconds) + 5},  # BentoML keeps a timer per request for so long
+        http={"host": LOOPBACK if settings.api_keys is None else EVERYWHERE},  # unless --host says otherwise
+        # BentoML keeps a timer per request for so long; our own limits end a request before.
+        traffic={"timeout": ceil(settings.body_timeout_seconds + 3 * settings.store_timeout_seconds) + 5},
         metrics={"enabled": False},
         tracing={"excluded_urls": ".*"},
         logging={"access": {"enabled": settings.access_log}},
@@ -41,10 +51,16 @@ def create(settings: Settings) -> bentoml.Service[Any]:
         @staticmethod
         def refuse_early() -> None:
             """What cannot be served is said in one line before any worker starts."""
-            Engine.open(settings)
+            for name in unknown_variables():
+                logger.warning("%s is not a setting; docs/settings.md lists them all", name)
+            check(settings)
 
         def __init__(self) -> None:
-            self.engine = engine()
+            self.engine = routes().engine
+            if settings.api_keys is None:
+                logger.warning(
+                    "no ELMAN_API_KEYS: open to whoever reaches it; on loopback unless --host says otherwise"
+                )
             gc.collect()
             gc.freeze()
             gc.set_threshold(50_000, 20, 100)
@@ -52,15 +68,20 @@ def create(settings: Settings) -> bentoml.Service[Any]:
         @bentoml.api(route="/predict", input_spec=PredictRequest, output_spec=PredictResponse)  # type: ignore[untyped-decorator]
         async def predict(self, **fields: Any) -> PredictResponse:
             """Observe, and predict the next value."""
-            return self.engine.predict(PredictRequest(**fields))
+            return (await self.engine.predict(PredictRequest(**fields))).response
 
         @bentoml.api(route="/forecast", input_spec=ForecastRequest, output_spec=ForecastResponse)  # type: ignore[untyped-decorator]
         async def forecast(self, **fields: Any) -> ForecastResponse:
             """Run free from a context; changes nothing."""
-            return self.engine.forecast(ForecastRequest(**fields))
+            return await self.engine.forecast(ForecastRequest(**fields))
+
+        @bentoml.on_shutdown  # type: ignore[untyped-decorator]
+        def close(self) -> None:
+            """A graceful stop loses nothing that the store promises to keep."""
+            self.engine.close()
 
     service = cast(bentoml.Service[Any], Elman)  # the decorator turns the class into a service
-    service.add_asgi_middleware(Door, engine=engine, settings=settings)
+    service.add_asgi_middleware(Door, routes=routes, settings=settings)
     return service
 
 

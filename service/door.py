@@ -1,4 +1,4 @@
-"""The native HTTP door: decode, call the engine, encode; and every error, whoever raised it, in the one shape.
+"""The native HTTP door: who asks, what for, and every error, whoever raised it, in the one shape.
 
 It stands in front of BentoML's own routes because BentoML answers a body that is no JSON with 500, writes a traceback
 with the rejected values into the log, and has three error shapes of its own (docs/decisions/0001-door.md).
@@ -7,14 +7,13 @@ with the rejected values into the log, and has three error shapes of its own (do
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from http import HTTPStatus
 from typing import Any
 
 from pydantic import ValidationError
 
-from service import openapi
-from service.engine import Engine
+from service.access import Access
 from service.errors import (
     STATUS,
     InternalError,
@@ -24,21 +23,20 @@ from service.errors import (
     RequestTimeout,
     ServiceError,
     TooLarge,
-    UnsupportedMediaType,
 )
-from service.schemas import ForecastRequest, PredictRequest
-from service.settings import Settings
+from service.routes import Headers, Reply, Request, Route, Routes, check_media_type
+from service.settings import Settings, listed
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
-Headers = list[tuple[bytes, bytes]]
 
-JSON = b"application/json"
-HTML = b"text/html; charset=utf-8"
+SESSIONS = "/sessions/"
+SESSION = "/sessions/{session_id}"
 REASONS = {"extra_forbidden": "there is no such field", "missing": "this field is needed"}
+DETAIL_HEADERS = {"retry_after": b"retry-after", "allow": b"allow"}
 
 logger = logging.getLogger("elman")
 
@@ -48,73 +46,59 @@ class Disconnected(Exception):
 
 
 class Door:
-    """ASGI middleware. `engine` is asked for at the first request, when the worker has built it."""
+    """ASGI middleware. `routes` is asked for at the first request, when the worker has built the engine."""
 
-    def __init__(self, app: App, engine: Callable[[], Engine], settings: Settings) -> None:
+    def __init__(self, app: App, routes: Callable[[], Routes], settings: Settings) -> None:
         self._app = app
-        self._engine = engine
+        self._routes = routes
         self._settings = settings
-        document, page = json.dumps(openapi.document()).encode(), openapi.PAGE.encode()
-        self._posts: dict[str, Callable[[bytes], bytes]] = {"/predict": self._predict, "/forecast": self._forecast}
-        self._gets: dict[str, tuple[Callable[[], bytes], bytes]] = {
-            "/model": (self._model, JSON),
-            "/docs.json": (lambda: document, JSON),
-            "/": (lambda: page, HTML),
-        }
-
-    def _predict(self, body: bytes) -> bytes:
-        answer = self._engine().predict(PredictRequest.model_validate_json(body))
-        return answer.model_dump_json(exclude_none=True).encode()
-
-    def _forecast(self, body: bytes) -> bytes:
-        answer = self._engine().forecast(ForecastRequest.model_validate_json(body))
-        return answer.model_dump_json().encode()
-
-    def _model(self) -> bytes:
-        return self._engine().describe().model_dump_json().encode()
+        self._access = Access(listed(settings.api_keys))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer our own routes; hand everything else on to BentoML."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        path, method = scope["path"], scope["method"]
-        if path not in self._posts and path not in self._gets:
+        routes = self._routes()
+        path = scope["path"]
+        template = SESSION if path.startswith(SESSIONS) else path
+        methods = routes.table.get(template)
+        if methods is None:
             await self._app(scope, receive, _reshaping(scope, send))
             return
         try:
-            media_type, payload = await self._answer(path, method, scope, receive)
-            status, headers = 200, _headers(media_type, payload)
+            reply = await self._answer(methods, scope, receive)
         except Disconnected:
             return
         except ServiceError as error:
-            status, headers, payload = _encode(error)
-        await _send(send, status, headers, b"" if method == "HEAD" else payload)
+            reply = _refusal(error)
+        routes.engine.metrics.requests.labels(template, str(reply.status)).inc()
+        await _send(send, reply, with_body=scope["method"] != "HEAD")
 
-    async def _answer(self, path: str, method: str, scope: Scope, receive: Receive) -> tuple[bytes, bytes]:
-        """-> media type and payload"""
+    async def _answer(self, methods: Mapping[str, Route], scope: Scope, receive: Receive) -> Reply:
+        path, method = scope["path"], scope["method"]
         try:
-            if path in self._posts:
-                if method != "POST":
-                    raise MethodNotAllowed(f"{path} takes POST, not {method}", allow="POST")
-                return JSON, self._posts[path](await self._body(scope, receive))
-            if method not in ("GET", "HEAD"):
-                raise MethodNotAllowed(f"{path} takes GET, not {method}", allow="GET, HEAD")
-            answer, media_type = self._gets[path]
-            return media_type, answer()
+            route = methods.get("GET" if method == "HEAD" else method)
+            if route is None:
+                allow = ", ".join([*methods, *(["HEAD"] if "GET" in methods else [])])
+                raise MethodNotAllowed(f"{path} takes {allow}, not {method}", allow=allow)
+            headers = dict(scope["headers"])
+            authorization = headers.get(b"authorization")
+            owner = "" if route.public else self._access.owner(authorization and authorization.decode("latin-1"))
+            if route.takes_body:
+                check_media_type(headers)
+            body = await self._body(headers, receive) if method not in ("GET", "HEAD") else b""
+            session_id = path.removeprefix(SESSIONS) if path.startswith(SESSIONS) else ""
+            return await route.handler(Request(owner, headers, scope["query_string"], body, session_id))
         except ValidationError as error:
             raise _invalid(error) from None
         except (ServiceError, Disconnected):
             raise
         except Exception:
-            logger.exception("%s %s failed", method, path)
+            logger.exception("%s failed", method)
             raise InternalError("something went wrong here; the service's log has the details") from None
 
-    async def _body(self, scope: Scope, receive: Receive) -> bytes:
-        headers = dict(scope["headers"])
-        media_type = headers.get(b"content-type", JSON).split(b";")[0].strip().lower()
-        if media_type != JSON:
-            raise UnsupportedMediaType("send the body as JSON, with the header content-type: application/json")
+    async def _body(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
         limit, seconds = self._settings.max_body_bytes, self._settings.body_timeout_seconds
         body, announced, more = b"", int(headers.get(b"content-length", 0)), True
         try:
@@ -144,22 +128,25 @@ def _invalid(error: ValidationError) -> InvalidRequest:
     return InvalidRequest(f"{place}: {REASONS.get(first['type'], first['msg'])}")
 
 
-def _encode(error: ServiceError) -> tuple[int, Headers, bytes]:
+def _refusal(error: ServiceError) -> Reply:
     payload = json.dumps({"error": error.code, "message": str(error), **error.details}).encode()
-    headers = _headers(JSON, payload)
-    for detail, header in (("retry_after", b"retry-after"), ("allow", b"allow")):
-        if detail in error.details:
-            headers.append((header, str(error.details[detail]).encode()))
-    return STATUS[error.code], headers, payload
+    headers: Headers = [
+        (header, str(error.details[detail]).encode())
+        for detail, header in DETAIL_HEADERS.items()
+        if detail in error.details
+    ]
+    status = STATUS[error.code]
+    if status == HTTPStatus.UNAUTHORIZED:
+        headers.append((b"www-authenticate", b"Bearer"))
+    return Reply(payload, status, headers=headers)
 
 
-def _headers(media_type: bytes, payload: bytes) -> Headers:
-    return [(b"content-type", media_type), (b"content-length", b"%d" % len(payload))]
-
-
-async def _send(send: Send, status: int, headers: Headers, payload: bytes) -> None:
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": payload})
+async def _send(send: Send, reply: Reply, *, with_body: bool = True) -> None:
+    headers: Headers = [*reply.headers]
+    if reply.status != HTTPStatus.NO_CONTENT:
+        headers += [(b"content-type", reply.media_type), (b"content-length", b"%d" % len(reply.payload))]
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": reply.payload if with_body else b""})
 
 
 def _reshaping(scope: Scope, send: Send) -> Send:
@@ -170,7 +157,7 @@ def _reshaping(scope: Scope, send: Send) -> Send:
         nonlocal refused
         if message["type"] == "http.response.start" and message["status"] >= HTTPStatus.BAD_REQUEST:
             refused = True
-            await _send(send, *_encode(_translate(message["status"], dict(message["headers"]), scope)))
+            await _send(send, _refusal(_translate(message["status"], dict(message["headers"]), scope)))
         elif not refused:
             await send(message)
 

@@ -1,18 +1,32 @@
-"""Policy: what a request means for a session. No HTTP here, and no arithmetic.
+"""Policy: what a request means for a context. No HTTP here, and no arithmetic.
 
-Nothing is awaited between reading a context and committing its successor, so that on the one event loop of a worker
-a context is never advanced by two requests at once.
+A context is advanced by one request at a time. Everything that follows from a request is computed first and committed
+as one record; what fails before leaves everything as it was, and nothing is answered before it is kept.
 """
 
-from collections.abc import Sequence
-from dataclasses import asdict
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from models import Checkpoint, ModelError, NumericalError, Predictor, ValueRangeError
+from models import Checkpoint, NumericalError, Predictor, ValueRangeError
 from models.predictor import Context, Values
-from service.checkpoints import open_checkpoint
-from service.errors import InvalidRequest, NumericalFailure, SessionUnknown
+from service import observations
+from service.errors import (
+    InvalidRequest,
+    ModelChanged,
+    NumericalFailure,
+    SessionDeleted,
+    SessionExpired,
+    SessionUnknown,
+    StepConflict,
+    StoreUnavailable,
+)
+from service.metrics import Metrics
 from service.schemas import (
     ForecastRequest,
     ForecastResponse,
@@ -20,114 +34,308 @@ from service.schemas import (
     Observation,
     PredictRequest,
     PredictResponse,
-    Value,
 )
-from service.sessions import MemorySessions, Session
-from service.settings import Settings
+from service.sessions import Answer, Gone, Record, Store
+from service.sessions.record import MODEL_BYTES
+from service.settings import Settings, listed
+from service.times import rfc3339
+from service.tokens import Token, Tokens
+from service.turns import Turns
+
+
+@dataclass(slots=True)
+class Timing:
+    """Where the time of a request went, in seconds."""
+
+    queue: float = 0.0
+    compute: float = 0.0
+    store: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """An answer; whether it had been given before; and how long it took."""
+
+    response: PredictResponse
+    replayed: bool
+    timing: Timing
 
 
 class Engine:
-    """One checkpoint on one device, and the sessions that it advances."""
+    """One checkpoint on one device, and the contexts that it advances."""
 
     def __init__(
-        self, checkpoint: Checkpoint, predictor: Predictor, sessions: MemorySessions, settings: Settings
+        self, checkpoint: Checkpoint, predictor: Predictor, store: Store, settings: Settings, metrics: Metrics
     ) -> None:
         self._checkpoint = checkpoint
         self._predictor = predictor
-        self._sessions = sessions
+        self.store = store
+        self.tokens = Tokens(listed(settings.token_key), settings.token_seconds)
         self._settings = settings
-        self._model = checkpoint.fingerprint[:12]
+        self.metrics = metrics
+        metrics.active.set_function(store.__len__)
+        self.turns = Turns()
+        self.model = bytes.fromhex(checkpoint.fingerprint)[:MODEL_BYTES]
+        self._name = name_of(self.model)
+        self._id_pattern = re.compile(settings.session_id_pattern)
 
-    @classmethod
-    def open(cls, settings: Settings) -> "Engine":
-        """Load the checkpoint, prove it, and take it to its device.
+    def close(self) -> None:
+        """Stop gracefully."""
+        self.store.close()
 
-        Raises:
-            SystemExit: it cannot be served; one line says why.
-        """
-        try:
-            checkpoint = open_checkpoint(settings.checkpoint)
-            predictor = checkpoint.predictor(settings.device)
-        except ModelError as error:
-            raise SystemExit(f"elman: {error}") from None
-        return cls(
-            checkpoint, predictor, MemorySessions(settings.max_sessions, settings.session_idle_seconds), settings
+    async def predict(self, request: PredictRequest, owner: str = "") -> Prediction:
+        """Observe, and predict the value after each observation. All of it is applied, or nothing."""
+        values, timing = self._values(request.values), Timing()
+        if request.session_id is None:
+            return self._predict_token(request, values, timing)
+        if request.context is not None:
+            raise InvalidRequest("session_id and context: a request belongs to a session or to a token, not to both")
+        self.check_id(request.session_id)
+        key = owner + request.session_id
+        started = time.perf_counter()
+        async with self.turn(key):
+            timing.queue = time.perf_counter() - started
+            return await self._predict_session(key, request, values, timing)
+
+    async def _predict_session(self, key: str, request: PredictRequest, values: Values, timing: Timing) -> Prediction:
+        session_id, step = str(request.session_id), request.step
+        digest = observations.digest(values)
+        found = alive(await self.store.get(key), session_id)
+        if found is None:
+            if step:
+                raise SessionUnknown(f"no session {session_id!r}, so none at step {step}; begin without step or with 0")
+        elif step is not None and step != found.step:
+            if found.last is not None and (step, digest) == (found.last.base, found.last.digest):
+                self.metrics.replays.inc()
+                return Prediction(self._session_response(session_id, found, found.last), True, timing)
+            self.metrics.conflicts.inc()
+            raise StepConflict(
+                f"session {session_id!r} is at step {found.step}, not at {step}", expected_step=found.step
+            )
+        before, rebuilt = self.current(found or self.fresh())
+        predictions, context = self._observe(values, before.context, timing)
+        answer = Answer(before.step, digest, predictions[0], rebuilt)
+        after = replace(
+            before,
+            context=context,
+            step=before.step + values.shape[1],
+            used_at=time.time(),
+            history=self._remember(before.history, values[0]),
+            last=answer,
         )
+        started = time.perf_counter()
+        await self.keep(key, after)
+        timing.store = time.perf_counter() - started
+        if found is None:
+            self.metrics.created.inc()
+        if rebuilt:
+            self.metrics.rebuilds.inc()
+        self.metrics.steps.inc(values.shape[1])
+        return Prediction(self._session_response(session_id, after, answer), False, timing)
 
-    def predict(self, request: PredictRequest) -> PredictResponse:
-        """Observe, and predict the value after each observation. All of it is committed, or nothing."""
-        values = self._values(request.values)
-        session = self._session(request.session_id) or Session(self._predictor.zero_context())
-        predictions, context = self._observe(values, session.context)
-        step = session.step + values.shape[1]
-        if request.session_id is not None:
-            self._sessions.put(request.session_id, Session(context, step))
+    def _session_response(self, session_id: str, record: Record, answer: Answer) -> PredictResponse:
         return PredictResponse.model_construct(
-            predictions=self._plain(predictions), session_id=request.session_id, step=step, model=self._model
+            predictions=observations.to_plain(answer.predictions),
+            session_id=session_id,
+            step=record.step,
+            model=name_of(record.model),
+            rebuilt=True if answer.rebuilt else None,
+            rebuilt_steps=answer.rebuilt or None,
         )
 
-    def forecast(self, request: ForecastRequest) -> ForecastResponse:
-        """Run free from a session's context, or from zero. Commits nothing."""
+    def _predict_token(self, request: PredictRequest, values: Values, timing: Timing) -> Prediction:
+        token = self._token(request.context)
+        if request.step is not None and request.step != token.step:
+            self.metrics.conflicts.inc()
+            raise StepConflict(f"the token is at step {token.step}, not at {request.step}", expected_step=token.step)
+        predictions, context = self._observe(values, token.context, timing)
+        after = Token(self.model, context, token.step + values.shape[1])
+        self.metrics.steps.inc(values.shape[1])
+        response = PredictResponse.model_construct(
+            predictions=observations.to_plain(predictions[0]),
+            step=after.step,
+            model=self._name,
+            context=self.tokens.issue(after),
+        )
+        return Prediction(response, False, timing)
+
+    async def forecast(self, request: ForecastRequest, owner: str = "") -> ForecastResponse:
+        """Run free from a session's context, from a token's, or from zero. Commits nothing."""
         if request.horizon > self._settings.max_horizon:
             raise InvalidRequest(f"horizon {request.horizon} is over the limit of {self._settings.max_horizon}")
-        session = self._session(request.session_id)
-        if session is None and request.session_id is not None:
-            raise SessionUnknown(f"no session {request.session_id!r}; predict creates one")
-        session = session or Session(self._predictor.zero_context())
-        context = session.context
-        if request.values is not None:
-            _, context = self._observe(self._values(request.values), context)
+        if request.session_id is not None and request.context is not None:
+            raise InvalidRequest("session_id and context: a forecast is of a session or of a token, not of both")
+        hypothetical = None if request.values is None else self._values(request.values)
+        if request.session_id is not None:
+            self.check_id(request.session_id)
+            record, _ = self.current(self.needed(await self.store.get(owner + request.session_id), request.session_id))
+            context, step = record.context, record.step
+        else:
+            token = self._token(request.context)
+            context, step = token.context, token.step
+        timing = Timing()
+        if hypothetical is not None:
+            _, context = self._observe(hypothetical, context, timing)
         try:
             forecast = self._predictor.forecast(context, request.horizon)
         except NumericalError as error:
             raise NumericalFailure(str(error)) from None
-        return ForecastResponse.model_construct(forecast=self._plain(forecast), step=session.step, model=self._model)
+        return ForecastResponse.model_construct(
+            forecast=observations.to_plain(forecast[0]), step=step, model=self._name
+        )
 
     def describe(self) -> ModelResponse:
         """What is served."""
         checkpoint = self._checkpoint
         return ModelResponse(
-            model=self._model,
+            model=self._name,
             fingerprint=checkpoint.fingerprint,
             features=list(checkpoint.features),
             units=list(checkpoint.units),
             architecture=asdict(checkpoint.network.config),
             context_size=self._predictor.context_size,
+            warmup=checkpoint.warmup,
             device=self._predictor.device.type,
             training=dict(checkpoint.training),
         )
 
-    def _session(self, session_id: str | None) -> Session | None:
-        return None if session_id is None else self._sessions.get(session_id)
+    @asynccontextmanager
+    async def turn(self, key: str) -> AsyncIterator[None]:
+        """Have a session to oneself. Whoever leaves while a change is being kept leaves the turn to the change.
 
-    def _observe(self, values: Values, context: Context) -> tuple[Values, Context]:
+        Raises:
+            StoreUnavailable: those before do not come to an end.
+        """
+        seconds = 2 * self._settings.store_timeout_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                await self.turns.take(key)
+        except TimeoutError:
+            raise StoreUnavailable(f"the session was busy for more than {seconds:g} s", retry_after=1) from None
+        try:
+            yield
+        finally:
+            if (change := self.store.pending(key)) is None:
+                self.turns.give(key)
+            else:
+                change.add_done_callback(lambda _: self.turns.give(key))
+
+    async def keep(self, key: str, record: Record) -> None:
+        """Commit a record in time.
+
+        Raises:
+            SessionCapacity, StoreUnavailable: it is not kept; or, after the time was over, it may be: the same request
+                with its step finds out.
+        """
+        seconds = self._settings.store_timeout_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                await self.store.commit(key, record)
+        except TimeoutError:
+            raise StoreUnavailable(
+                f"the session store did not commit within {seconds:g} s; ask again with the same step", retry_after=1
+            ) from None
+
+    def fresh(self) -> Record:
+        """The record of a stream that has seen nothing."""
+        now = time.time()
+        return Record(self.model, self._predictor.zero_context(), 0, now, now, self._no_history())
+
+    def current(self, record: Record) -> tuple[Record, int]:
+        """The record for the model that is served, and from how many observations it was rebuilt (0: it was not).
+
+        Raises:
+            ModelChanged: it belongs to another model and cannot be rebuilt.
+        """
+        if record.model == self.model:
+            return record, 0
+        history = record.history
+        complete = len(history) == record.step or len(history) >= (self._checkpoint.warmup or np.inf)
+        if not len(history) or history.shape[1] != self._predictor.features or not complete:
+            raise ModelChanged(
+                f"the context belongs to model {name_of(record.model)}, and {self._name} is served now; "
+                "begin a new session, or serve that model again",
+                context_model=name_of(record.model),
+                model=self._name,
+            )
+        _, context = self._observe(history[None], self._predictor.zero_context(), Timing())
+        return replace(record, model=self.model, context=context), len(history)
+
+    def needed(self, found: Record | Gone | None, session_id: str) -> Record:
+        """The record of a session that must be alive.
+
+        Raises:
+            SessionUnknown, SessionExpired, SessionDeleted: it is not.
+        """
+        record = alive(found, session_id)
+        if record is None:
+            raise SessionUnknown(f"no session {session_id!r}; predict creates one")
+        return record
+
+    def check_id(self, session_id: str) -> None:
+        """Refuse what does not look like a session id.
+
+        Raises:
+            InvalidRequest: it does not match the setting.
+        """
+        if self._id_pattern.fullmatch(session_id) is None:
+            raise InvalidRequest(f"session_id: it must match {self._id_pattern.pattern}")
+
+    def _token(self, text: str | None) -> Token:
+        if text is None:
+            return Token(self.model, self._predictor.zero_context(), 0)
+        token = self.tokens.read(text)
+        if token.model != self.model:
+            raise ModelChanged(
+                f"the token belongs to model {name_of(token.model)}, and {self._name} is served now; "
+                "begin anew, or serve that model again",
+                context_model=name_of(token.model),
+                model=self._name,
+            )
+        return token
+
+    def _observe(self, values: Values, context: Context, timing: Timing) -> tuple[Values, Context]:
+        started = time.perf_counter()
         try:
             return self._predictor.observe(values, context)
         except ValueRangeError as error:
             raise InvalidRequest(f"values: {error}") from None
         except NumericalError as error:
             raise NumericalFailure(str(error)) from None
+        finally:
+            timing.compute += time.perf_counter() - started
 
-    def _values(self, observations: Sequence[Observation]) -> Values:
-        """-> (1, T, F) raw units, NaN = missing"""
-        if len(observations) > self._settings.max_values:
-            raise InvalidRequest(
-                f"{len(observations)} values are over the limit of {self._settings.max_values} per request"
-            )
-        width = self._predictor.features
-        values = np.full((1, len(observations), width), np.nan)
-        for index, observation in enumerate(observations):
-            if isinstance(observation, list):
-                if len(observation) != width:
-                    raise InvalidRequest(f"values[{index}] has {len(observation)} numbers, the model {width} features")
-                values[0, index] = [np.nan if number is None else number for number in observation]
-            elif observation is not None:
-                if width != 1:
-                    raise InvalidRequest(f"values[{index}] is one number; the model needs a list of {width}")
-                values[0, index, 0] = observation
-        return values
+    def _remember(self, history: Values, values: Values) -> Values:
+        """The last observations, (n, F), n being the setting."""
+        kept = self._settings.session_history
+        return np.concatenate((history, values))[-kept:] if kept else self._no_history()
 
-    def _plain(self, values: Values) -> list[Value]:
-        """(1, T, F) -> T numbers, or T lists of F numbers"""
-        plain: list[Value] = values[0, :, 0].tolist() if self._predictor.features == 1 else values[0].tolist()
-        return plain
+    def _no_history(self) -> Values:
+        return np.empty((0, self._predictor.features))
+
+    def _values(self, values: Sequence[Observation]) -> Values:
+        if len(values) > self._settings.max_values:
+            raise InvalidRequest(f"{len(values)} values are over the limit of {self._settings.max_values}")
+        return observations.to_array(values, self._predictor.features)
+
+
+def alive(found: Record | Gone | None, session_id: str) -> Record | None:
+    """The record, or None where there never was one.
+
+    Raises:
+        SessionExpired, SessionDeleted: there was one, and its context is gone.
+    """
+    if not isinstance(found, Gone):
+        return found
+    when = rfc3339(found.at)
+    kind, field = (SessionExpired, "expired_at") if found.reason == "expired" else (SessionDeleted, "deleted_at")
+    raise kind(
+        f"session {session_id!r} {'expired' if found.reason == 'expired' else 'was deleted'} at {when} and its "
+        f"context is gone; go on under another id, or restore it from a token with PUT /sessions/{session_id}",
+        **{field: when},
+    )
+
+
+def name_of(model: bytes) -> str:
+    """The 12 digits by which answers name a model."""
+    return model.hex()[:12]

@@ -27,9 +27,51 @@ class SessionUnknown(ServiceError):
 
 
 class SessionExpired(ServiceError):
-    """The session was idle for too long and its context is gone."""
+    """The session was idle for too long, or too old, and its context is gone."""
 
     code = "session_expired"
+
+
+class SessionDeleted(ServiceError):
+    """The session was deleted and its context is gone."""
+
+    code = "session_deleted"
+
+
+class SessionExists(ServiceError):
+    """A session of this id is alive; it is not overwritten unless its step is named."""
+
+    code = "session_exists"
+
+
+class StepConflict(ServiceError):
+    """The session is at another step than the request supposes."""
+
+    code = "step_conflict"
+
+
+class ModelChanged(ServiceError):
+    """The context was made by another model than the one that is served."""
+
+    code = "model_changed"
+
+
+class InvalidToken(ServiceError):
+    """The token cannot be trusted, or its time is over."""
+
+    code = "invalid_token"
+
+
+class Unauthorized(ServiceError):
+    """An API key is needed."""
+
+    code = "unauthorized"
+
+
+class StoreUnavailable(ServiceError):
+    """The session store could not keep what it was given; nothing was changed."""
+
+    code = "store_unavailable"
 
 
 class SessionCapacity(ServiceError):
@@ -82,14 +124,21 @@ class InternalError(ServiceError):
 
 STATUS: Mapping[str, int] = {
     "invalid_request": 400,
+    "invalid_token": 400,
+    "unauthorized": 401,
     "session_unknown": 404,
     "not_found": 404,
     "method_not_allowed": 405,
     "request_timeout": 408,
+    "model_changed": 409,
+    "session_exists": 409,
+    "step_conflict": 409,
+    "session_deleted": 410,
     "session_expired": 410,
     "too_large": 413,
     "unsupported_media_type": 415,
     "internal_error": 500,
     "numerical_error": 500,
     "session_capacity": 503,
+    "store_unavailable": 503,
 }

@@ -14,17 +14,9 @@ from service.schemas import (
     ModelResponse,
     PredictRequest,
     PredictResponse,
-)
-
-POST_ERRORS = (
-    "invalid_request",
-    "method_not_allowed",
-    "request_timeout",
-    "session_expired",
-    "too_large",
-    "unsupported_media_type",
-    "internal_error",
-    "numerical_error",
+    RestoreRequest,
+    SessionResponse,
+    SessionsResponse,
 )
 
 EXAMPLES: Mapping[type[BaseModel], dict[str, Any]] = {
@@ -32,6 +24,12 @@ EXAMPLES: Mapping[type[BaseModel], dict[str, Any]] = {
     ForecastRequest: {"session_id": "sun", "horizon": 3},
     ErrorResponse: {"error": "session_unknown", "message": "no session 'pump-7'; predict creates one"},
 }
+
+BODY = ("invalid_request", "request_timeout", "too_large")
+JSON_BODY = (*BODY, "unsupported_media_type")
+COMPUTING = ("internal_error", "numerical_error")
+GONE = ("session_deleted", "session_expired")
+COMMITTING = ("session_capacity", "store_unavailable", "internal_error")
 
 PAGE = """\
 <!DOCTYPE html>
@@ -51,74 +49,156 @@ PAGE = """\
 </html>
 """
 
+SESSION_ID = {
+    "name": "session_id",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string"},
+    "description": "Its id.",
+}
+IF_MATCH = {
+    "name": "if-match",
+    "in": "header",
+    "schema": {"type": "integer", "minimum": 0},
+    "description": "The step of the live session whose context is to be replaced.",
+}
+PAGING = [
+    {"name": "cursor", "in": "query", "schema": {"type": "string"}, "description": "From the page before."},
+    {
+        "name": "limit",
+        "in": "query",
+        "schema": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100},
+        "description": "Sessions on a page.",
+    },
+]
+REPLAYED = {
+    "x-replayed": {
+        "schema": {"type": "string", "const": "true"},
+        "description": "The request had been applied before; this is the answer it got.",
+    }
+}
+TIMING = {
+    "server-timing": {
+        "schema": {"type": "string"},
+        "description": "Milliseconds of waiting for the session's turn, of computing, and of committing.",
+    }
+}
+
 
 def document() -> dict[str, Any]:
     """The OpenAPI 3.1 document of the native door."""
-    models: list[type[BaseModel]] = [
-        PredictRequest,
-        PredictResponse,
-        ForecastRequest,
-        ForecastResponse,
-        ModelResponse,
-        ErrorResponse,
-    ]
-    _, definitions = models_json_schema(
-        [(model, "serialization" if model.__name__.endswith("Response") else "validation") for model in models],
-        ref_template="#/components/schemas/{model}",
-    )
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "Stateful next-value prediction",
             "version": "1",
-            "description": "One context per stream, held by the server: send each value once, get the next predicted.",
+            "description": "One context per stream: send each value once, get the next one predicted.",
         },
         "servers": [{"url": "."}],
-        "paths": {
-            "/predict": {
-                "post": _operation(
-                    "predict",
-                    "Observe, and predict the next value",
-                    PredictResponse,
-                    PredictRequest,
-                    (*POST_ERRORS, "session_capacity"),
-                )
-            },
-            "/forecast": {
-                "post": _operation(
-                    "forecast",
-                    "Run free from a context; changes nothing",
-                    ForecastResponse,
-                    ForecastRequest,
-                    (*POST_ERRORS, "session_unknown"),
-                )
-            },
-            "/model": {"get": _operation("model", "What is served", ModelResponse, None, ("method_not_allowed",))},
-            "/livez": {"get": _probe("livez", "The process answers")},
-            "/readyz": {"get": _probe("readyz", "The model is loaded and requests are served")},
-            "/healthz": {"get": _probe("healthz", "The same as /livez, for older probes")},
+        "security": [{}, {"key": []}],
+        "paths": _paths(),
+        "components": {
+            "schemas": _schemas(),
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
         },
-        "components": definitions and {"schemas": definitions["$defs"]},
+    }
+
+
+def _paths() -> dict[str, Any]:
+    predict = _operation(
+        "predict",
+        "Observe, and predict the next value",
+        (
+            "invalid_token",
+            *JSON_BODY,
+            "session_unknown",
+            "step_conflict",
+            "model_changed",
+            *GONE,
+            *COMPUTING,
+            *COMMITTING,
+        ),
+        response=PredictResponse,
+        request=PredictRequest,
+    )
+    predict["responses"]["200"]["headers"] = {**REPLAYED, **TIMING}
+    forecast = _operation(
+        "forecast",
+        "Run free from a context; changes nothing",
+        ("invalid_token", *JSON_BODY, "session_unknown", "model_changed", *GONE, *COMPUTING),
+        response=ForecastResponse,
+        request=ForecastRequest,
+    )
+    show = _operation(
+        "session", "A session and its context", (*GONE, "invalid_request", "session_unknown"), SessionResponse
+    )
+    restore = _operation(
+        "restore",
+        "Import, restore, fork or roll back a session",
+        (
+            "invalid_token",
+            *JSON_BODY,
+            "session_unknown",
+            *GONE,
+            "session_exists",
+            "step_conflict",
+            "model_changed",
+            *COMMITTING,
+        ),
+        response=SessionResponse,
+        request=RestoreRequest,
+    )
+    restore["responses"]["201"] = {**restore["responses"]["200"], "description": "It is new."}
+    restore["parameters"] = [IF_MATCH]
+    delete = _operation(
+        "delete", "Forget a session", (*BODY, "session_unknown", *GONE, "store_unavailable", "internal_error")
+    )
+    create = _operation(
+        "create", "A session under an unguessable id", (*BODY, *COMMITTING), SessionResponse, status=201
+    )
+    sessions = _operation("sessions", "Live sessions, page by page", ("invalid_request",), SessionsResponse)
+    sessions["parameters"] = PAGING
+    return {
+        "/predict": {"post": predict},
+        "/forecast": {"post": forecast},
+        "/sessions": {"get": sessions, "post": create},
+        "/sessions/{session_id}": {"parameters": [SESSION_ID], "get": show, "put": restore, "delete": delete},
+        "/model": {"get": _operation("model", "What is served", (), ModelResponse)},
+        "/metrics": {"get": _plain("metrics", "Numbers for Prometheus")},
+        "/livez": {"get": _plain("livez", "The process answers")},
+        "/readyz": {"get": _plain("readyz", "The model is loaded and requests are served")},
+        "/healthz": {"get": _plain("healthz", "The same as /livez, for older probes")},
     }
 
 
 def _operation(
-    name: str, summary: str, response: type[BaseModel], request: type[BaseModel] | None, errors: tuple[str, ...]
+    name: str,
+    summary: str,
+    errors: tuple[str, ...],
+    response: type[BaseModel] | None = None,
+    request: type[BaseModel] | None = None,
+    status: int = 204,
 ) -> dict[str, Any]:
+    """An operation that may need a key; a response with content is 200 unless another status is given."""
+    if response is not None and status == 204:
+        status = 200
+    success = (
+        {"description": response.__doc__ or "", "content": _json(response)} if response else {"description": "Done."}
+    )
     operation: dict[str, Any] = {
         "operationId": name,
         "summary": summary,
-        "description": (request or response).__doc__,
-        "responses": {"200": {"description": response.__doc__, "content": _json(response)}, **_errors(errors)},
+        "responses": {str(status): success, **_errors((*errors, "unauthorized", "method_not_allowed"))},
     }
     if request is not None:
+        operation["description"] = request.__doc__
         operation["requestBody"] = {"required": True, "content": _json(request)}
     return operation
 
 
 def _errors(codes: tuple[str, ...]) -> dict[str, Any]:
     by_status: dict[int, list[str]] = {}
-    for code in sorted(codes, key=STATUS.__getitem__):
+    for code in sorted(set(codes), key=lambda code: (STATUS[code], code)):
         by_status.setdefault(STATUS[code], []).append(code)
     return {
         str(status): {"description": ", ".join(f"`{code}`" for code in codes), "content": _json(ErrorResponse)}
@@ -126,8 +206,9 @@ def _errors(codes: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
-def _probe(name: str, summary: str) -> dict[str, Any]:
-    return {"operationId": name, "summary": summary, "responses": {"200": {"description": "Yes."}}}
+def _plain(name: str, summary: str) -> dict[str, Any]:
+    text = {"description": "Yes.", "content": {"text/plain": {"schema": {"type": "string"}}}}
+    return {"operationId": name, "summary": summary, "security": [{}], "responses": {"200": text}}
 
 
 def _json(model: type[BaseModel]) -> dict[str, Any]:
@@ -135,3 +216,21 @@ def _json(model: type[BaseModel]) -> dict[str, Any]:
     if model in EXAMPLES:
         content["example"] = EXAMPLES[model]
     return {"application/json": content}
+
+
+def _schemas() -> dict[str, Any]:
+    requests: list[type[BaseModel]] = [PredictRequest, ForecastRequest, RestoreRequest]
+    responses: list[type[BaseModel]] = [
+        PredictResponse,
+        ForecastResponse,
+        SessionResponse,
+        SessionsResponse,
+        ModelResponse,
+        ErrorResponse,
+    ]
+    _, definitions = models_json_schema(
+        [*((model, "validation") for model in requests), *((model, "serialization") for model in responses)],
+        ref_template="#/components/schemas/{model}",
+    )
+    schemas: dict[str, Any] = definitions["$defs"]
+    return schemas

@@ -4,8 +4,6 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
-SESSION_ID = r"^[A-Za-z0-9_][A-Za-z0-9._~:@-]{0,127}$"
-
 Number = FiniteFloat | None
 Observation = Number | Annotated[list[Number], Field(min_length=1)]
 Value = float | list[float]
@@ -16,7 +14,7 @@ class _Message(BaseModel):
 
 
 class PredictRequest(_Message):
-    """Observations that happened, in time order."""
+    """Observations that happened, in time order; of a session, of a token, or of neither: then from the start."""
 
     values: list[Observation] = Field(
         min_length=1,
@@ -24,7 +22,17 @@ class PredictRequest(_Message):
         "the prediction for it.",
     )
     session_id: str | None = Field(
-        None, pattern=SESSION_ID, description="The stream. Created on first use; without it the context starts at zero."
+        None, description="The stream, its context being held by the service. Created on first use."
+    )
+    context: str | None = Field(
+        None, description="The stream's context as the client holds it: the token of the answer before."
+    )
+    step: int | None = Field(
+        None,
+        ge=0,
+        lt=2**63,
+        description="Observations that the context has seen before these. With it a request can be repeated safely: it "
+        "is applied once, and answered again if it is the last one.",
     )
 
 
@@ -35,28 +43,58 @@ class PredictResponse(_Message):
     session_id: str | None = Field(None, description="As requested.")
     step: int = Field(description="Observations that the context has now seen.")
     model: str = Field(description="Fingerprint of the checkpoint, 12 hexadecimal digits.")
+    context: str | None = Field(None, description="The token to send with the next values; without a session only.")
+    rebuilt: bool | None = Field(None, description="True: another model is served than before; see rebuilt_steps.")
+    rebuilt_steps: int | None = Field(None, description="The last observations that the context was rebuilt from.")
 
 
 class ForecastRequest(_Message):
     """Run free from a context. Changes nothing."""
 
     horizon: int = Field(ge=1, description="Steps ahead.")
-    session_id: str | None = Field(
-        None, pattern=SESSION_ID, description="The stream to look ahead of; without it the context starts at zero."
-    )
+    session_id: str | None = Field(None, description="The stream to look ahead of.")
+    context: str | None = Field(None, description="Or the token to look ahead of; with neither, from the start.")
     values: list[Observation] | None = Field(
-        None, min_length=1, description="Hypothetical observations, fed first; the session never sees them."
+        None, min_length=1, description="Hypothetical observations, fed first; the stream never sees them."
     )
 
 
 class ForecastResponse(_Message):
     """The path the network would take by itself."""
 
-    forecast: list[Value] = Field(
-        description="forecast[0] is for the next value, forecast[1] for the one after; raw units."
-    )
+    forecast: list[Value] = Field(description="forecast[0] is for the next value, then one step further each.")
     step: int = Field(description="Observations that the context has seen; unchanged.")
     model: str = Field(description="Fingerprint of the checkpoint, 12 hexadecimal digits.")
+
+
+class RestoreRequest(_Message):
+    """A context that the client holds, to be held by the service."""
+
+    context: str = Field(description="A token, from predict or from a session.")
+
+
+class SessionSummary(_Message):
+    """A live session."""
+
+    session_id: str = Field(description="Its id.")
+    step: int = Field(description="Observations that it has seen.")
+    model: str = Field(description="Fingerprint of the checkpoint that its context belongs to, 12 digits.")
+    created_at: str = Field(description="When it was created, RFC 3339.")
+    used_at: str = Field(description="When it was last advanced.")
+    expires_at: str = Field(description="When it expires if nothing comes.")
+
+
+class SessionResponse(SessionSummary):
+    """A live session, and its context to take along: for an export, or a point to fork from or go back to."""
+
+    context: str = Field(description="Its context as a token.")
+
+
+class SessionsResponse(_Message):
+    """A page of live sessions, in order of their ids."""
+
+    sessions: list[SessionSummary]
+    cursor: str | None = Field(None, description="For the next page; absent on the last one.")
 
 
 class ModelResponse(_Message):
@@ -68,6 +106,7 @@ class ModelResponse(_Message):
     units: list[str] = Field(description="Their units, where known.")
     architecture: dict[str, Any] = Field(description="Sizes and options of the network.")
     context_size: int = Field(description="float32 numbers that one stream carries.")
+    warmup: int | None = Field(description="Observations after which the network has forgotten its start, if it does.")
     device: str = Field(description="Where the network computes.")
     training: dict[str, Any] = Field(description="Data, split, seed, versions, and metrics beside the baselines.")
 

@@ -11,6 +11,8 @@ from hypothesis import settings
 
 from models import Checkpoint, Elman, ElmanConfig, Scaler, save
 
+for variable in [name for name in os.environ if name.startswith("ELMAN_")]:
+    del os.environ[variable]  # no test depends on the user's own settings
 os.environ["BENTOML_HOME"] = tempfile.mkdtemp(prefix="bentoml-")  # no test touches the user's own store
 os.environ["BENTOML_DO_NOT_TRACK"] = "True"
 

@@ -39,11 +39,24 @@ class Server:
         """Everything it has printed so far, stdout and stderr together."""
         return self.log_file.read_text(errors="replace")
 
+    def workers(self) -> list[int]:
+        """The processes that answer; BentoML's supervisor, which is `process`, starts another if one dies."""
+        pid = self.process.pid
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+    def kill(self) -> None:
+        """End it as a power cut does: by SIGKILL, for its workers too, which are in groups of their own."""
+        for pid in (self.process.pid, *self.workers()):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+
 
 @contextmanager
 def serving(
     checkpoint: Path | str | None,
     *,
+    host: str | None = HOST,
     port: int | None = None,
     target: str = "service.api:service",
     working_directory: Path = ROOT,
@@ -61,7 +74,7 @@ def serving(
     if checkpoint is not None:
         variables["ELMAN_CHECKPOINT"] = str(checkpoint.absolute() if isinstance(checkpoint, Path) else checkpoint)
     command = ("bentoml", "serve", target, "--timeout-graceful-shutdown", "10")
-    with running(command, variables, port=port, working_directory=working_directory) as server:
+    with running(command, variables, host=host, port=port, working_directory=working_directory) as server:
         yield server
 
 
@@ -70,10 +83,13 @@ def running(
     command: Sequence[str],
     environment: Mapping[str, str],
     *,
+    host: str | None = HOST,
     port: int | None = None,
     working_directory: Path = ROOT,
 ) -> Iterator[Server]:
     """Run `python -m COMMAND --host HOST --port PORT` until the context ends, from when GET /readyz is answered.
+
+    Without a host, it listens where it does by itself.
 
     It starts from the caller's environment without any setting of ours or of BentoML's, and with a fresh BENTOML_HOME,
     because a start wipes the metrics in it. It ends by SIGTERM.
@@ -87,7 +103,7 @@ def running(
         log_file = Path(home, "server.log")
         with log_file.open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", *command, "--host", HOST, "--port", str(port)],
+                [sys.executable, "-m", *command, *(("--host", host) if host else ()), "--port", str(port)],
                 cwd=working_directory,
                 env={**inherited, "BENTOML_HOME": home, "BENTOML_DO_NOT_TRACK": "True", **environment},
                 stdin=subprocess.DEVNULL,
@@ -100,7 +116,7 @@ def running(
             _wait_until_ready(server)
             yield server
         finally:
-            _stop(process)
+            _stop(server)
 
 
 def free_port() -> int:
@@ -123,10 +139,9 @@ def _wait_until_ready(server: Server) -> None:
     raise NotReady(f"the server {what}; its log:\n{server.log()[-TAIL_CHARACTERS:]}")
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
+def _stop(server: Server) -> None:
+    server.process.terminate()
     try:
-        process.wait(STOP_SECONDS)
+        server.process.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        server.kill()

@@ -18,6 +18,7 @@ from training import data, loop, report, tutorial
 from training.arguments import CHECKPOINTS, parser
 from training.errors import TrainingError
 from training.evaluate import evaluate
+from training.warmup import forgetting_steps
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,7 +56,8 @@ def _tutorial(options: argparse.Namespace) -> None:
         "options": {"epochs": tutorial.EPOCHS, "learning_rate": tutorial.LEARNING_RATE},
         "metrics": {"loss_epoch_290": result.losses[290], "loss_last": result.losses[-1]},
     }
-    checkpoint = Checkpoint(result.network, Scaler.identity(1), ("sine",), training=record)
+    warmup = forgetting_steps(result.network, torch.tensor(result.sine[:, None], dtype=torch.float32))
+    checkpoint = Checkpoint(result.network, Scaler.identity(1), ("sine",), training=record, warmup=warmup)
     _write(checkpoint, options.output, record)
     report.draw_sine(options.output.with_suffix(".png"), result.times, result.sine, result.predictions)
     print(f"\nwritten: {options.output} (and .json, .png)")
@@ -71,10 +73,11 @@ def _fit(options: argparse.Namespace) -> None:
     data.check(table, split)
     scaler = Scaler.fit(table.values[: split.train])
     settings = loop.Options(**{name: getattr(options, name) for name in asdict(loop.Options())})
+    scaled = torch.from_numpy(scaler.scaled(table.values))
     with _progress(console) as progress:
         task = progress.add_task("training", total=settings.epochs, loss="")
         fit = loop.fit(
-            torch.from_numpy(scaler.scaled(table.values)),
+            scaled,
             split,
             settings,
             lambda loss: progress.update(task, advance=1, loss=f"validation loss {loss:.5f}"),
@@ -91,7 +94,8 @@ def _fit(options: argparse.Namespace) -> None:
         "validation_loss": fit.validation_loss,
         "metrics": {feature: [asdict(score) for score in scores] for feature, scores in evaluation.scores.items()},
     }
-    _write(Checkpoint(fit.network, scaler, table.features, units, record), options.output, record)
+    warmup = forgetting_steps(fit.network, scaled[: split.validation])
+    _write(Checkpoint(fit.network, scaler, table.features, units, record, warmup), options.output, record)
     report.draw_fit(options.output.with_suffix(".png"), table, split, evaluation)
     report.print_scores(evaluation, console)
     console.print(f"best epoch {fit.best_epoch} of {fit.epochs}; written: {options.output} (and .json, .png)")

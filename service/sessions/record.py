@@ -1,17 +1,88 @@
-"""What the server holds for one stream."""
+"""What the server holds for one stream: one record, committed as a whole, packed into as few bytes as it needs."""
 
+import struct
 from dataclasses import dataclass
 
-from models.predictor import Context
+import numpy as np
+
+from models.predictor import Context, Values
+
+VERSION = 1
+MODEL_BYTES = 16
+
+_HEAD = struct.Struct("<BddQ16sIHII")  # version, used, created, step, model, context, features, history, answered
+_LAST = struct.Struct("<Q16sI")  # base, digest, rebuilt
+_TIMES = struct.Struct("<dd")
 
 
-@dataclass(slots=True)
-class Session:
-    """A context after a step.
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The last applied request and what it was answered, for a client that asks again.
 
-    context: (1, C), never changed in place; step: observations it has seen; used_at: seconds on the store's clock.
+    base: the step before it; digest: of its values; predictions: (T, F) raw units;
+    rebuilt: observations that the context was rebuilt from, 0 if it was not.
     """
 
+    base: int
+    digest: bytes
+    predictions: Values
+    rebuilt: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A context after a step, the model it belongs to, and what must survive together with it.
+
+    model: the first MODEL_BYTES of the fingerprint; context: (1, C); created_at, used_at: seconds since 1970;
+    history: (n, F) the last observations in raw units, NaN = missing, oldest first.
+    """
+
+    model: bytes
     context: Context
-    step: int = 0
-    used_at: float = 0.0
+    step: int
+    created_at: float
+    used_at: float
+    history: Values
+    last: Answer | None = None
+
+    def pack(self) -> bytes:
+        """One version byte, a fixed head, then the arrays: little-endian, context float32, the others float64."""
+        last = self.last
+        rows, features = self.history.shape
+        answered = 0 if last is None else len(last.predictions)
+        context_size = self.context.shape[1]
+        head = _HEAD.pack(
+            VERSION, self.used_at, self.created_at, self.step, self.model, context_size, features, rows, answered
+        )
+        if last is None:
+            return b"".join((head, self.context.tobytes(), self.history.tobytes()))
+        answer = _LAST.pack(last.base, last.digest, last.rebuilt)
+        return b"".join((head, self.context.tobytes(), self.history.tobytes(), answer, last.predictions.tobytes()))
+
+    @classmethod
+    def unpack(cls, packed: bytes) -> "Record":
+        """The record that was packed.
+
+        Raises:
+            ValueError: it is damaged, or another version of this program wrote it.
+        """
+        if packed[0] != VERSION:
+            raise ValueError(f"a session record of version {packed[0]}; this program reads version {VERSION}")
+        _, used_at, created_at, step, model, size, features, rows, answered = _HEAD.unpack_from(packed)
+        at = _HEAD.size
+        context = np.frombuffer(packed, "<f4", size, at).reshape(1, size).copy()
+        at += 4 * size
+        history = np.frombuffer(packed, "<f8", rows * features, at).reshape(rows, features)
+        at += 8 * rows * features
+        last = None
+        if answered:
+            base, digest, rebuilt = _LAST.unpack_from(packed, at)
+            predictions = np.frombuffer(packed, "<f8", answered * features, at + _LAST.size)
+            last = Answer(base, digest, predictions.reshape(answered, features), rebuilt)
+        return cls(model, context, step, created_at, used_at, history, last)
+
+
+def times(packed: bytes) -> tuple[float, float]:
+    """When a packed record was last used and when it was created, without unpacking it."""
+    used_at, created_at = _TIMES.unpack_from(packed, 1)
+    return used_at, created_at

@@ -11,12 +11,12 @@ import torch
 
 from models import load
 from service.settings import DEFAULT_CHECKPOINT
-from tests.benchmarks import services, step
+from tests.benchmarks import services, sessions, step
 from tests.server import ROOT
 
 
 def main() -> None:
-    """Print where and when, then both tables."""
+    """Print where and when, then the tables."""
     torch.set_num_threads(1)  # as the service does
     gc.freeze()  # no collection of ours shall look like a slow answer of theirs
     print(f"commit {_commit()}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
@@ -24,6 +24,9 @@ def main() -> None:
     config = load(DEFAULT_CHECKPOINT).network.config
     print(f"{config}\n\n{step.HEADER}")
     for line in step.rows(config):
+        print(line, flush=True)
+    print(f"\n{sessions.HEADER}", flush=True)
+    for line in sessions.rows(DEFAULT_CHECKPOINT):
         print(line, flush=True)
     print(f"\n{services.HEADER}", flush=True)
     for line in services.rows(DEFAULT_CHECKPOINT):

@@ -1,7 +1,6 @@
 """A load generator that is cheaper than what it measures: keep-alive connections, each with one request at a time."""
 
 import asyncio
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -9,6 +8,7 @@ from functools import partial
 from itertools import cycle
 from time import perf_counter
 from typing import cast
+from uuid import uuid4
 
 import uvloop
 
@@ -34,17 +34,20 @@ class Load:
         return Load(self.seconds + other.seconds, self.latencies + other.latencies, self.errors + other.errors)
 
 
-def measure(host: str, port: int, connections: int, seconds: float) -> Load:
-    """Send single values to POST /predict for some seconds, each connection in a session of its own."""
-    return uvloop.run(_measure(host, port, connections, seconds))
+def measure(host: str, port: int, connections: int, seconds: float, *, counted: bool = False) -> Load:
+    """Send single values to POST /predict for some seconds, each connection in a new session of its own.
+
+    counted: every request says which step it is, so that it could be repeated safely.
+    """
+    return uvloop.run(_measure(host, port, connections, seconds, counted))
 
 
-async def _measure(host: str, port: int, connections: int, seconds: float) -> Load:
-    load, loop = Load(), asyncio.get_running_loop()
+async def _measure(host: str, port: int, connections: int, seconds: float, counted: bool) -> Load:
+    load, loop, run = Load(), asyncio.get_running_loop(), uuid4().hex
     started = perf_counter()
     clients = []
     for index in range(connections):
-        connection = partial(_Connection, load, _requests(f"bench-{index}"))
+        connection = partial(_Connection, load, _requests(f"{run}-{index}", counted))
         clients.append((await loop.create_connection(connection, host, port))[1])
     await asyncio.sleep(seconds)
     for client in clients:
@@ -53,13 +56,15 @@ async def _measure(host: str, port: int, connections: int, seconds: float) -> Lo
     return load
 
 
-def _requests(session_id: str) -> Iterator[bytes]:
-    """A session's requests, encoded beforehand; after the end of SERIES it goes on with the start."""
-    encoded = []
-    for value in SERIES:
-        body = json.dumps({"values": [value], "session_id": session_id}).encode()
-        encoded.append(HEAD % len(body) + body)
-    return cycle(encoded)
+def _requests(session_id: str, counted: bool) -> Iterator[bytes]:
+    """A session's requests; after the end of SERIES it goes on with the start."""
+    for step, value in enumerate(cycle(SERIES)):
+        body = b'{"values": [%g], "session_id": "%s"%s}' % (
+            value,
+            session_id.encode(),
+            b', "step": %d' % step if counted else b"",
+        )
+        yield HEAD % len(body) + body
 
 
 class _Connection(asyncio.Protocol):

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import httpx
 import numpy as np
@@ -24,15 +25,24 @@ TOLERANCE = 1e-5  # scaled units
 
 @dataclass(frozen=True)
 class Contestant:
-    """`python -m COMMAND` serves POST /predict with values and a session_id."""
+    """`python -m COMMAND` serves POST /predict with values and a session_id.
+
+    store: where our own keeps its sessions; counted: whether requests say their step.
+    """
 
     name: str
     command: str
+    store: str = "memory://"
+    counted: bool = False
 
 
+OURS, FILE = "bentoml serve service.api:service", "sqlite:///{folder}/sessions.sqlite"
 STOCK = Contestant("stock BentoML", "bentoml serve tests.benchmarks.stock:Stock")
 CONTESTANTS = (
-    Contestant("this service", "bentoml serve service.api:service"),
+    Contestant("this service, memory", OURS),
+    Contestant("this service, memory, step", OURS, counted=True),
+    Contestant("this service, sqlite", OURS, FILE),
+    Contestant("this service, sqlite, step", OURS, FILE, counted=True),
     STOCK,
     Contestant("bare uvicorn", "uvicorn tests.benchmarks.bare:app --lifespan off --no-access-log"),
 )
@@ -41,19 +51,20 @@ HEADER = f"{f'HTTP, {CONNECTIONS} connections':28} {'requests/s':>12} {'p50 ms':
 
 def rows(checkpoint: Path) -> Iterator[str]:
     """A line per contestant. All servers run from start to end, and take turns, so that a slow moment hits them all."""
-    environment = {"ELMAN_CHECKPOINT": str(checkpoint)}
     with ExitStack() as stack:
-        servers = {
-            contestant: stack.enter_context(running(contestant.command.split(), environment))
-            for contestant in CONTESTANTS
-        }
+        servers = {}
+        for contestant in CONTESTANTS:
+            folder = stack.enter_context(TemporaryDirectory())
+            store = contestant.store.format(folder=folder)
+            environment = {"ELMAN_CHECKPOINT": str(checkpoint), "ELMAN_SESSION_STORE": store}
+            servers[contestant] = stack.enter_context(running(contestant.command.split(), environment))
         for contestant, server in servers.items():
             _check(contestant, server, checkpoint)
             measure(HOST, server.port, CONNECTIONS, WARM_UP_SECONDS)
         loads = dict.fromkeys(CONTESTANTS, Load())
         for _ in range(ROUNDS):
             for contestant, server in servers.items():
-                loads[contestant] += measure(HOST, server.port, CONNECTIONS, SECONDS)
+                loads[contestant] += measure(HOST, server.port, CONNECTIONS, SECONDS, counted=contestant.counted)
     yield from _table(loads)
 
 

@@ -1,5 +1,7 @@
+import asyncio
+from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,25 +10,43 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models import Checkpoint
-from models.predictor import Device
-from service.engine import Engine
-from service.errors import InvalidRequest, NumericalFailure, SessionUnknown
-from service.schemas import ForecastRequest, PredictRequest
-from service.sessions import MemorySessions
+from service.engine import Engine, Prediction
+from service.errors import (
+    InvalidRequest,
+    ModelChanged,
+    NumericalFailure,
+    SessionUnknown,
+    StepConflict,
+    StoreUnavailable,
+)
+from service.metrics import Metrics
+from service.schemas import ForecastRequest, ForecastResponse, PredictRequest
+from service.sessions import Limits, MemoryStore, Record
 from service.settings import Settings
-from tests.conftest import MakeCheckpoint, random_checkpoint
+from tests.conftest import random_checkpoint
 
 VALUES = np.random.default_rng(0).normal(10, 4, size=20).tolist()
 SCALED_UNIT = 4.0
 
 
-def engine_of(checkpoint: Checkpoint | None = None, **settings: int) -> Engine:
+LIMITS = Limits(idle_seconds=60, max_age_seconds=None, max_sessions=100, max_bytes=10**6, gone_seconds=60, max_gone=9)
+
+
+def engine_of(checkpoint: Checkpoint | None = None, **settings: Any) -> Engine:
     checkpoint = checkpoint or random_checkpoint()
-    return Engine(checkpoint, checkpoint.predictor("cpu"), MemorySessions(100, 60), Settings(**settings))  # type: ignore[arg-type]
+    return Engine(checkpoint, checkpoint.predictor("cpu"), MemoryStore(LIMITS), Settings(**settings), Metrics())
 
 
-def predict(engine: Engine, values: list[object], session_id: str | None = "s") -> list[object]:
-    return list(engine.predict(PredictRequest(values=values, session_id=session_id)).predictions)  # type: ignore[arg-type]
+def ask(engine: Engine, values: list[Any], session_id: str | None = "s", **fields: Any) -> Prediction:
+    return asyncio.run(engine.predict(PredictRequest(values=values, session_id=session_id, **fields)))
+
+
+def predict(engine: Engine, values: list[Any], session_id: str | None = "s") -> list[Any]:
+    return list(ask(engine, values, session_id).response.predictions)
+
+
+def forecast(engine: Engine, **fields: Any) -> ForecastResponse:
+    return asyncio.run(engine.forecast(ForecastRequest(**fields)))
 
 
 def oracle(values: list[float]) -> list[float]:
@@ -47,7 +67,7 @@ def test_a_session_cut_into_any_chunks_predicts_the_same(cuts: set[int]) -> None
 def test_two_interleaved_sessions_equal_two_separate_ones(turns: list[bool]) -> None:
     engine, other_values = engine_of(), [20 - value for value in VALUES]
     feeds = {"a": iter(VALUES), "b": iter(other_values)}
-    answers: dict[str, list[object]] = {"a": [], "b": []}
+    answers: dict[str, list[Any]] = {"a": [], "b": []}
     for turn in turns:
         name = "a" if turn else "b"
         if (value := next(feeds[name], None)) is not None:
@@ -59,20 +79,20 @@ def test_two_interleaved_sessions_equal_two_separate_ones(turns: list[bool]) -> 
 
 def test_step_counts_the_observations_of_the_session() -> None:
     engine = engine_of()
-    assert engine.predict(PredictRequest(values=[1.0, 2.0], session_id="s")).step == 2
-    assert engine.predict(PredictRequest(values=[3.0], session_id="s")).step == 3
+    assert ask(engine, [1.0, 2.0]).response.step == 2
+    assert ask(engine, [3.0]).response.step == 3
 
 
 def test_without_a_session_every_request_starts_from_zero() -> None:
     engine = engine_of()
     assert predict(engine, [5.0], None) == predict(engine, [5.0], None)
-    assert engine.predict(PredictRequest(values=[5.0])).session_id is None
+    assert ask(engine, [5.0], None).response.session_id is None
 
 
 def test_a_missing_value_is_replaced_by_the_prediction_for_it() -> None:
     gap = predict(engine_of(), [8.0, 12.0, None, 9.0])
     filled = predict(engine_of(), [8.0, 12.0, gap[1], 9.0])
-    np.testing.assert_allclose(gap, filled, rtol=0, atol=1e-6 * SCALED_UNIT)  # type: ignore[arg-type]
+    np.testing.assert_allclose(gap, filled, rtol=0, atol=1e-6 * SCALED_UNIT)
 
 
 def test_features_go_in_and_out_as_lists() -> None:
@@ -93,13 +113,13 @@ def test_features_go_in_and_out_as_lists() -> None:
     ],
 )
 def test_what_the_model_cannot_take_is_refused_and_changes_nothing(
-    features: int, values: list[object], complaint: str
+    features: int, values: list[Any], complaint: str
 ) -> None:
     engine = engine_of(random_checkpoint(features=features), max_values=5)
     with pytest.raises(InvalidRequest, match=complaint):
         predict(engine, values)
     with pytest.raises(SessionUnknown):
-        engine.forecast(ForecastRequest(horizon=1, session_id="s"))
+        forecast(engine, horizon=1, session_id="s")
 
 
 def test_a_result_that_is_not_finite_leaves_the_session_as_it_was() -> None:
@@ -111,19 +131,18 @@ def test_a_result_that_is_not_finite_leaves_the_session_as_it_was() -> None:
     predict(engine, [10.0])  # exactly the mean: everything stays 0
     with pytest.raises(NumericalFailure, match="left as it was"):
         predict(engine, [1e9, 1e9, 1e9])
-    forecast = engine.forecast(ForecastRequest(horizon=1, session_id="s"))
-    assert (forecast.step, forecast.forecast) == (1, [10.0])
+    after = forecast(engine, horizon=1, session_id="s")
+    assert (after.step, after.forecast) == (1, [10.0])
 
 
 def test_a_forecast_starts_with_the_last_prediction_and_changes_nothing() -> None:
     engine = engine_of()
     last = predict(engine, VALUES[:5])[-1]
-    request = ForecastRequest(horizon=4, session_id="s", values=[1.0, 2.0])
-    hypothetical = engine.forecast(request)
-    plain = engine.forecast(ForecastRequest(horizon=4, session_id="s"))
+    hypothetical = forecast(engine, horizon=4, session_id="s", values=[1.0, 2.0])
+    plain = forecast(engine, horizon=4, session_id="s")
     assert plain.forecast[0] == last
     assert hypothetical.forecast != plain.forecast
-    assert engine.forecast(request) == hypothetical
+    assert forecast(engine, horizon=4, session_id="s", values=[1.0, 2.0]) == hypothetical
     assert hypothetical.step == plain.step == 5
     assert predict(engine, VALUES[5:]) == oracle(VALUES)[5:]
 
@@ -131,10 +150,10 @@ def test_a_forecast_starts_with_the_last_prediction_and_changes_nothing() -> Non
 def test_a_forecast_needs_a_session_that_exists_and_a_horizon_within_the_limit() -> None:
     engine = engine_of(max_horizon=10)
     with pytest.raises(SessionUnknown, match="no session 's'; predict creates one"):
-        engine.forecast(ForecastRequest(horizon=1, session_id="s"))
+        forecast(engine, horizon=1, session_id="s")
     with pytest.raises(InvalidRequest, match="horizon 11 is over the limit of 10"):
-        engine.forecast(ForecastRequest(horizon=11))
-    assert len(engine.forecast(ForecastRequest(horizon=10)).forecast) == 10
+        forecast(engine, horizon=11)
+    assert len(forecast(engine, horizon=10).forecast) == 10
 
 
 def test_it_describes_what_is_served() -> None:
@@ -149,12 +168,144 @@ def test_it_describes_what_is_served() -> None:
     assert description.training == {"seed": 0}
 
 
-@pytest.mark.parametrize("device", ["cpu", "auto"])
-def test_it_opens_what_the_settings_name(make_checkpoint: MakeCheckpoint, device: Device) -> None:
-    engine = Engine.open(Settings(checkpoint=str(make_checkpoint()), device=device))
-    assert predict(engine, VALUES) == oracle(VALUES)
+def test_a_step_is_applied_once_and_answered_again() -> None:
+    engine = engine_of()
+    first = ask(engine, [1.0, 2.0], step=0)
+    again = ask(engine, [1.0, 2.0], step=0)
+    assert (first.replayed, again.replayed) == (False, True)
+    assert again.response == first.response
+    second = ask(engine, [3.0], step=2)
+    assert ask(engine, [3.0], step=2).response == second.response
+    assert predict(engine, VALUES[:1]) == oracle([1.0, 2.0, 3.0, VALUES[0]])[-1:]
 
 
-def test_what_cannot_be_served_stops_the_start_with_one_line(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match=r"elman: .*no such file"):
-        Engine.open(Settings(checkpoint=str(tmp_path / "none.safetensors")))
+@pytest.mark.parametrize(("values", "step"), [([1.0, 2.5], 0), ([1.0], 0), ([1.0, 2.0], 1), ([5.0], 9)])
+def test_another_step_or_other_values_conflict_and_change_nothing(values: list[Any], step: int) -> None:
+    engine = engine_of()
+    ask(engine, [1.0, 2.0], step=0)
+    with pytest.raises(StepConflict) as conflict:
+        ask(engine, values, step=step)
+    assert conflict.value.details == {"expected_step": 2}
+    assert ask(engine, [3.0], step=2).response.predictions == oracle([1.0, 2.0, 3.0])[-1:]
+
+
+def test_an_older_request_than_the_last_is_not_answered_again() -> None:
+    engine = engine_of()
+    ask(engine, [1.0], step=0)
+    ask(engine, [2.0], step=1)
+    with pytest.raises(StepConflict):
+        ask(engine, [1.0], step=0)
+
+
+def test_a_step_of_a_session_that_is_not_there_is_unknown() -> None:
+    with pytest.raises(SessionUnknown, match="none at step 3"):
+        ask(engine_of(), [1.0], step=3)
+
+
+def test_a_conversation_by_token_equals_a_session() -> None:
+    engine, token, predictions = engine_of(), None, []
+    for step, value in enumerate(VALUES):
+        response = ask(engine, [value], None, context=token, step=step).response
+        predictions += response.predictions
+        token = response.context
+    assert predictions == oracle(VALUES)
+
+
+def test_a_token_at_another_step_conflicts() -> None:
+    engine = engine_of()
+    token = ask(engine, [1.0, 2.0], None).response.context
+    with pytest.raises(StepConflict) as conflict:
+        ask(engine, [3.0], None, context=token, step=1)
+    assert conflict.value.details == {"expected_step": 2}
+
+
+def test_a_request_is_of_a_session_or_of_a_token() -> None:
+    engine = engine_of()
+    token = ask(engine, [1.0], None).response.context
+    with pytest.raises(InvalidRequest, match="not to both"):
+        ask(engine, [1.0], "s", context=token)
+    with pytest.raises(InvalidRequest, match="not of both"):
+        forecast(engine, horizon=1, session_id="s", context=token)
+
+
+def test_a_forecast_of_a_token_equals_that_of_a_session() -> None:
+    engine = engine_of()
+    token = ask(engine, VALUES, None).response.context
+    predict(engine, VALUES)
+    assert forecast(engine, horizon=5, context=token) == forecast(engine, horizon=5, session_id="s")
+
+
+@pytest.mark.parametrize("session_id", ["", "a b", "a/b", "../x", "x" * 129, "é", "a\n"])
+def test_what_is_no_session_id_is_refused(session_id: str) -> None:
+    with pytest.raises(InvalidRequest, match="session_id: it must match"):
+        predict(engine_of(), [1.0], session_id)
+
+
+def test_the_pattern_of_session_ids_is_a_setting() -> None:
+    engine = engine_of(session_id_pattern="pump-[0-9]+")
+    predict(engine, [1.0], "pump-7")
+    with pytest.raises(InvalidRequest):
+        predict(engine, [1.0], "pump-x")
+
+
+def moved(engine: Engine, checkpoint: Checkpoint, **settings: Any) -> Engine:
+    """Another checkpoint over the same sessions, with tokens signed by the same key."""
+    return Engine(checkpoint, checkpoint.predictor("cpu"), engine.store, Settings(**settings), Metrics())
+
+
+def test_a_context_is_never_fed_to_another_model() -> None:
+    engine = engine_of(token_key="k" * 16)
+    token = ask(engine, [1.0], None).response.context
+    predict(engine, [1.0, 2.0])
+    other = moved(engine, random_checkpoint(seed=1), token_key="k" * 16)
+    for act in (
+        lambda: predict(other, [3.0]),
+        lambda: forecast(other, horizon=1, session_id="s"),
+        lambda: ask(other, [3.0], None, context=token),
+        lambda: forecast(other, horizon=1, context=token),
+    ):
+        with pytest.raises(ModelChanged) as changed:
+            act()
+        assert changed.value.details == {
+            "context_model": random_checkpoint().fingerprint[:12],
+            "model": random_checkpoint(seed=1).fingerprint[:12],
+        }
+    assert predict(moved(engine, random_checkpoint()), [3.0]) == oracle([1.0, 2.0, 3.0])[-1:]
+
+
+def test_a_context_is_rebuilt_for_another_model_from_its_history() -> None:
+    engine = engine_of(replace(random_checkpoint(), warmup=4), session_history=4)
+    predict(engine, VALUES[:9])
+    checkpoint = replace(random_checkpoint(seed=1), warmup=4)
+    other = moved(engine, checkpoint, session_history=4)
+    expected = predict(engine_of(checkpoint), VALUES[5:10], "fresh")[-1:]
+    first = ask(other, VALUES[9:10], step=9)
+    assert (first.response.predictions, first.response.rebuilt, first.response.rebuilt_steps) == (expected, True, 4)
+    again = ask(other, VALUES[9:10], step=9)
+    assert (again.replayed, again.response) == (True, first.response)
+    assert ask(other, VALUES[10:11]).response.rebuilt is None
+
+
+def test_a_short_but_complete_history_rebuilds_exactly() -> None:
+    engine = engine_of(replace(random_checkpoint(), warmup=50), session_history=50)
+    predict(engine, VALUES[:3])
+    checkpoint = replace(random_checkpoint(seed=1), warmup=50)
+    other = moved(engine, checkpoint, session_history=50)
+    assert predict(other, VALUES[3:4]) == predict(engine_of(checkpoint), VALUES[:4])[-1:]
+
+
+class StuckStore(MemoryStore):
+    """A disk that does not answer."""
+
+    async def commit(self, key: str, record: Record) -> None:
+        await asyncio.sleep(3600)
+
+
+def test_a_commit_that_takes_too_long_is_refused_in_time() -> None:
+    checkpoint = random_checkpoint()
+    settings = Settings(store_timeout_seconds=0.05)
+    engine = Engine(checkpoint, checkpoint.predictor("cpu"), StuckStore(LIMITS), settings, Metrics())
+    with pytest.raises(StoreUnavailable, match=r"did not commit within 0\.05 s") as late:
+        ask(engine, [1.0])
+    assert late.value.details == {"retry_after": 1}
+    assert len(engine.turns) == 0

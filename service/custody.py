@@ -1,0 +1,114 @@
+"""Sessions as things that are held: shown, listed, made, restored, deleted. The engine advances them."""
+
+import secrets
+import time
+
+from service.engine import Engine, alive, name_of
+from service.errors import InvalidRequest, ModelChanged, SessionExists, SessionUnknown, StepConflict
+from service.schemas import RestoreRequest, SessionResponse, SessionsResponse, SessionSummary
+from service.sessions import Record
+from service.settings import Settings
+from service.times import rfc3339
+from service.tokens import Token
+
+MAX_PAGE = 1000
+ID_BYTES = 16
+
+
+class Custody:
+    """The session routes' other half, beside the engine whose store and turns it shares."""
+
+    def __init__(self, engine: Engine, settings: Settings) -> None:
+        self._engine = engine
+        self._settings = settings
+
+    async def show(self, session_id: str, owner: str = "") -> SessionResponse:
+        """A live session with its context. Looking does not count as use."""
+        self._engine.check_id(session_id)
+        record = self._engine.needed(await self._engine.store.get(owner + session_id), session_id)
+        return self._response(session_id, record)
+
+    async def page(self, owner: str = "", cursor: str = "", limit: int = 100) -> SessionsResponse:
+        """Live sessions in order of their ids, from behind the cursor on."""
+        if not 1 <= limit <= MAX_PAGE:
+            raise InvalidRequest(f"limit: from 1 to {MAX_PAGE}")
+        found = await self._engine.store.page(owner, owner + cursor, limit)
+        sessions = [self._summary(key.removeprefix(owner), record) for key, record in found]
+        more = len(sessions) == limit
+        return SessionsResponse(sessions=sessions, cursor=sessions[-1].session_id if more else None)
+
+    async def create(self, owner: str = "") -> SessionResponse:
+        """A session at step 0 under an id that nobody can guess."""
+        session_id, record = secrets.token_hex(ID_BYTES), self._engine.fresh()
+        await self._engine.keep(owner + session_id, record)
+        self._engine.metrics.created.inc()
+        return self._response(session_id, record)
+
+    async def restore(
+        self, session_id: str, request: RestoreRequest, owner: str = "", if_step: int | None = None
+    ) -> tuple[SessionResponse, bool]:
+        """Hold a token's context under this id: a new session, also in place of one that is gone; or, where `if_step`
+        names the step of the live one, that one taken to the token's step. Also tells whether it is new.
+        """
+        engine = self._engine
+        engine.check_id(session_id)
+        token = engine.tokens.read(request.context)
+        if token.model != engine.model:
+            raise ModelChanged(
+                f"the token belongs to model {name_of(token.model)}, and {name_of(engine.model)} is served now",
+                context_model=name_of(token.model),
+                model=name_of(engine.model),
+            )
+        key = owner + session_id
+        async with engine.turn(key):
+            found = await engine.store.get(key)
+            live = found if isinstance(found, Record) else None
+            if live is not None:
+                self._check_step(session_id, live.step, if_step)
+            elif if_step is not None:
+                alive(found, session_id)
+                raise SessionUnknown(f"no session {session_id!r}, so it is not at step {if_step}")
+            now = time.time()
+            fresh = engine.fresh()
+            record = Record(
+                token.model, token.context, token.step, live.created_at if live else now, now, fresh.history
+            )
+            await engine.keep(key, record)
+        if live is None:
+            engine.metrics.created.inc()
+        return self._response(session_id, record), live is None
+
+    async def delete(self, session_id: str, owner: str = "") -> None:
+        """Forget a live session; its id is remembered as deleted."""
+        self._engine.check_id(session_id)
+        key = owner + session_id
+        async with self._engine.turn(key):
+            self._engine.needed(await self._engine.store.delete(key), session_id)
+        self._engine.metrics.deleted.inc()
+
+    def _check_step(self, session_id: str, step: int, if_step: int | None) -> None:
+        if if_step is None:
+            raise SessionExists(
+                f"session {session_id!r} is alive at step {step}; to replace its context send if-match: {step}",
+                step=step,
+            )
+        if if_step != step:
+            self._engine.metrics.conflicts.inc()
+            raise StepConflict(f"session {session_id!r} is at step {step}, not at {if_step}", expected_step=step)
+
+    def _response(self, session_id: str, record: Record) -> SessionResponse:
+        token = self._engine.tokens.issue(Token(record.model, record.context, record.step))
+        return SessionResponse(**self._summary(session_id, record).model_dump(), context=token)
+
+    def _summary(self, session_id: str, record: Record) -> SessionSummary:
+        expires = record.used_at + self._settings.session_idle_seconds
+        if (age := self._settings.session_max_age_seconds) is not None:
+            expires = min(expires, record.created_at + age)
+        return SessionSummary(
+            session_id=session_id,
+            step=record.step,
+            model=name_of(record.model),
+            created_at=rfc3339(record.created_at),
+            used_at=rfc3339(record.used_at),
+            expires_at=rfc3339(expires),
+        )

@@ -1,0 +1,165 @@
+"""What each native route does with a request: decode, call, encode."""
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import parse_qs
+
+from pydantic import BaseModel
+
+from service import openapi
+from service.custody import Custody
+from service.engine import Engine, Timing
+from service.errors import InvalidRequest, UnsupportedMediaType
+from service.metrics import CONTENT_TYPE
+from service.schemas import ForecastRequest, PredictRequest, RestoreRequest
+
+JSON = b"application/json"
+HTML = b"text/html; charset=utf-8"
+
+Headers = list[tuple[bytes, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request whose body has arrived, and whose sender is known."""
+
+    owner: str
+    headers: Mapping[bytes, bytes]
+    query: bytes
+    body: bytes
+    session_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What is sent back."""
+
+    payload: bytes
+    status: int = 200
+    media_type: bytes = JSON
+    headers: Headers = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A handler; whether it takes a JSON body, and whether it is open to everybody even where keys are needed."""
+
+    handler: Callable[[Request], Awaitable[Reply]]
+    takes_body: bool = False
+    public: bool = False
+
+
+class Routes:
+    """Every native route by path and method; `{session_id}` stands for the rest of a path below /sessions/."""
+
+    def __init__(self, engine: Engine, custody: Custody) -> None:
+        self.engine = engine
+        self._custody = custody
+        self._document = json.dumps(openapi.document()).encode()
+        self.table: Mapping[str, Mapping[str, Route]] = {
+            "/predict": {"POST": Route(self.predict, takes_body=True)},
+            "/forecast": {"POST": Route(self.forecast, takes_body=True)},
+            "/model": {"GET": Route(self.model)},
+            "/sessions": {"GET": Route(self.sessions), "POST": Route(self.create)},
+            "/sessions/{session_id}": {
+                "GET": Route(self.session),
+                "PUT": Route(self.restore, takes_body=True),
+                "DELETE": Route(self.delete),
+            },
+            "/metrics": {"GET": Route(self.metrics, public=True)},
+            "/docs.json": {"GET": Route(self.document, public=True)},
+            "/": {"GET": Route(self.page, public=True)},
+        }
+
+    async def predict(self, request: Request) -> Reply:
+        """POST /predict"""
+        prediction = await self.engine.predict(PredictRequest.model_validate_json(request.body), request.owner)
+        timing, metrics = prediction.timing, self.engine.metrics
+        metrics.queue.observe(timing.queue)
+        metrics.compute.observe(timing.compute)
+        metrics.store.observe(timing.store)
+        headers = [(b"server-timing", _server_timing(timing))]
+        if prediction.replayed:
+            headers.append((b"x-replayed", b"true"))
+        return Reply(_encode(prediction.response), headers=headers)
+
+    async def forecast(self, request: Request) -> Reply:
+        """POST /forecast"""
+        return Reply(
+            _encode(await self.engine.forecast(ForecastRequest.model_validate_json(request.body), request.owner))
+        )
+
+    async def model(self, _: Request) -> Reply:
+        """GET /model"""
+        return Reply(self.engine.describe().model_dump_json().encode())
+
+    async def sessions(self, request: Request) -> Reply:
+        """GET /sessions"""
+        query = parse_qs(request.query.decode("latin-1"), keep_blank_values=True)
+        if unknown := query.keys() - {"cursor", "limit"}:
+            raise InvalidRequest(f"{min(unknown)}: there is no such parameter; cursor and limit are")
+        limit = query.get("limit", ["100"])[0]
+        page = await self._custody.page(request.owner, query.get("cursor", [""])[0], _whole_number(limit, "limit"))
+        return Reply(_encode(page))
+
+    async def create(self, request: Request) -> Reply:
+        """POST /sessions"""
+        if request.body not in (b"", b"{}"):
+            raise InvalidRequest("a new session takes nothing; to bring a context along use PUT /sessions/ID")
+        return Reply(_encode(await self._custody.create(request.owner)), status=201)
+
+    async def session(self, request: Request) -> Reply:
+        """GET /sessions/{session_id}"""
+        return Reply(_encode(await self._custody.show(request.session_id, request.owner)))
+
+    async def restore(self, request: Request) -> Reply:
+        """PUT /sessions/{session_id}"""
+        step = request.headers.get(b"if-match")
+        if_step = None if step is None else _whole_number(step.decode("latin-1").strip('" '), "if-match")
+        wanted = RestoreRequest.model_validate_json(request.body)
+        session, created = await self._custody.restore(request.session_id, wanted, request.owner, if_step)
+        return Reply(_encode(session), status=201 if created else 200)
+
+    async def delete(self, request: Request) -> Reply:
+        """DELETE /sessions/{session_id}"""
+        await self._custody.delete(request.session_id, request.owner)
+        return Reply(b"", status=204)
+
+    async def metrics(self, _: Request) -> Reply:
+        """GET /metrics"""
+        return Reply(self.engine.metrics.text(), media_type=CONTENT_TYPE)
+
+    async def document(self, _: Request) -> Reply:
+        """GET /docs.json"""
+        return Reply(self._document)
+
+    async def page(self, _: Request) -> Reply:
+        """GET /"""
+        return Reply(openapi.PAGE.encode(), media_type=HTML)
+
+
+def check_media_type(headers: Mapping[bytes, bytes]) -> None:
+    """A body is JSON, and says so or says nothing.
+
+    Raises:
+        UnsupportedMediaType: it says something else.
+    """
+    media_type = headers.get(b"content-type", JSON).split(b";")[0].strip().lower()
+    if media_type != JSON:
+        raise UnsupportedMediaType("send the body as JSON, with the header content-type: application/json")
+
+
+def _encode(message: BaseModel) -> bytes:
+    return message.model_dump_json(exclude_none=True).encode()
+
+
+def _server_timing(timing: Timing) -> bytes:
+    parts = (("queue", timing.queue), ("compute", timing.compute), ("store", timing.store))
+    return ", ".join(f"{name};dur={seconds * 1000:.3f}" for name, seconds in parts).encode()
+
+
+def _whole_number(text: str, what: str) -> int:
+    if not (text.isascii() and text.isdigit()) or len(text) > 18:
+        raise InvalidRequest(f"{what}: a whole number is expected")
+    return int(text)

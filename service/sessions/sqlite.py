@@ -1,0 +1,198 @@
+"""Sessions that survive a crash: in memory for reading, and in a SQLite file before any answer is given."""
+
+import asyncio
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from service.errors import StoreUnavailable
+from service.sessions import snapshot
+from service.sessions.memory import OVERHEAD_BYTES, MemoryStore
+from service.sessions.record import Record
+from service.sessions.store import Gone, Limits
+
+FORGET = "DELETE FROM sessions WHERE key = ?"
+DROP = "DELETE FROM gone WHERE key = ?"
+MAX_GROUP = 1000
+
+Statement = tuple[str, tuple[object, ...]]
+
+
+def check(path: Path) -> None:
+    """See whether a file can be opened as a store; it is made where there is none.
+
+    Raises:
+        StoreUnavailable: it cannot.
+    """
+    connection, _ = _open(path)
+    connection.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Statements that belong together, and who waits for them (None: nobody)."""
+
+    statements: list[Statement]
+    done: asyncio.Future[None] | None = None
+
+
+class SqliteStore(MemoryStore):
+    """A memory store whose every change is first committed to a file, by a thread of its own.
+
+    Requests that arrive while a commit is under way share the next one (group commit), so that the price of a
+    transaction is paid once for all of them. The file is in WAL mode with full synchronisation, and locked for this
+    process as long as it lives.
+
+    Raises:
+        StoreUnavailable: the file cannot be opened, or another process has it.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        limits: Limits,
+        expired: Callable[[int], None] = lambda _: None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__(limits, expired, clock=clock)
+        self._connection, rows = _open(path)
+        self._arriving: dict[str, int] = {}  # new ones that are being committed, and their bytes
+        self._changes: dict[str, asyncio.Future[None]] = {}
+        self._writes: queue.SimpleQueue[Write | None] = queue.SimpleQueue()
+        self._restore(*rows)
+        self._writer = threading.Thread(target=self._write_forever, name="sessions", daemon=True)
+        self._writer.start()
+
+    async def commit(self, key: str, record: Record) -> None:
+        packed = record.pack()
+        self._admit(key, packed, len(self._arriving), sum(self._arriving.values()))
+        if key not in self._live:
+            self._arriving[key] = len(packed) + OVERHEAD_BYTES
+        await self._finish(key, self._commit(key, packed))
+
+    def pending(self, key: str) -> asyncio.Future[None] | None:
+        return self._changes.get(key)
+
+    async def _finish(self, key: str, change: Coroutine[None, None, None]) -> None:
+        """See a change through: a request that leaves meanwhile does not know the outcome, but the store must."""
+        task = self._changes[key] = asyncio.ensure_future(change)
+        task.add_done_callback(lambda _: self._changes.pop(key))
+        await asyncio.shield(task)
+
+    async def _commit(self, key: str, packed: bytes) -> None:
+        self._busy.add(key)
+        try:
+            forgotten: list[Statement] = [(DROP, (key,))] if key in self._gone else []
+            await self._written([(snapshot.KEEP, (key, packed)), *forgotten])
+            self._keep(key, packed)
+        finally:
+            self._arriving.pop(key, None)
+            self._busy.discard(key)
+
+    async def delete(self, key: str) -> Record | Gone | None:
+        found = self._find(key)
+        if isinstance(found, Record):
+            await self._finish(key, self._delete(key, Gone("deleted", self._clock())))
+        return found
+
+    async def _delete(self, key: str, gone: Gone) -> None:
+        self._busy.add(key)
+        try:
+            await self._written(_forgetting(key, gone))
+            super()._forget(key, gone)
+        finally:
+            self._busy.discard(key)
+
+    def close(self) -> None:
+        self._writes.put(None)
+        self._writer.join()
+        self._connection.close()
+
+    def _forget(self, key: str, gone: Gone) -> bool:
+        """Expired: nobody waits for it, because a restart would find it expired again."""
+        recent = super()._forget(key, gone)
+        self._writes.put(Write(_forgetting(key, gone) if recent else [(FORGET, (key,))]))
+        return recent
+
+    def _drop(self, key: str) -> None:
+        super()._drop(key)
+        self._writes.put(Write([(DROP, (key,))]))
+
+    async def _written(self, statements: list[Statement]) -> None:
+        done = asyncio.get_running_loop().create_future()
+        self._writes.put(Write(statements, done))
+        await done
+
+    def _write_forever(self) -> None:
+        """The writer's life: take all that waits, commit it at once, tell those who wait."""
+        stopping = False
+        while not stopping:
+            group = [self._writes.get()]
+            while len(group) < MAX_GROUP:
+                try:
+                    group.append(self._writes.get_nowait())
+                except queue.Empty:
+                    break
+            writes = [write for write in group if write is not None]
+            stopping = len(writes) < len(group)
+            _tell(writes, self._transact(writes))
+
+    def _transact(self, writes: list[Write]) -> Exception | None:
+        connection = self._connection
+        try:
+            connection.execute("BEGIN")
+            for write in writes:
+                for sql, parameters in write.statements:
+                    connection.execute(sql, parameters)
+            connection.execute("COMMIT")
+        except Exception as error:  # whatever it is, the writer lives on and those who wait are told
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            return StoreUnavailable(f"the session store could not commit ({error}); nothing was changed", retry_after=1)
+        return None
+
+
+def _forgetting(key: str, gone: Gone) -> list[Statement]:
+    return [(FORGET, (key,)), (snapshot.REMEMBER, (key, gone.reason, gone.at))]
+
+
+def _tell(writes: list[Write], error: Exception | None) -> None:
+    waiting = [write.done for write in writes if write.done is not None]
+    if waiting:
+        with suppress(RuntimeError):  # the loop has ended, and with it all who waited
+            waiting[0].get_loop().call_soon_threadsafe(_resolve, waiting, error)
+
+
+def _resolve(waiting: list[asyncio.Future[None]], error: Exception | None) -> None:
+    for future in waiting:
+        if not future.done():
+            if error is None:
+                future.set_result(None)
+            else:
+                future.set_exception(error)
+
+
+def _open(path: Path) -> tuple[sqlite3.Connection, snapshot.Rows]:
+    connection = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=0)
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        rows = snapshot.rows(connection)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("BEGIN EXCLUSIVE")
+        connection.execute("COMMIT")
+        snapshot.prepare(connection)
+    except (sqlite3.Error, OSError, StoreUnavailable) as error:
+        if connection is not None:
+            connection.close()
+        locked = "locked" in str(error)
+        reason = "another process has it; one worker and one service per file" if locked else str(error)
+        raise StoreUnavailable(f"session store {path}: {reason}") from None
+    return connection, rows

@@ -1,0 +1,61 @@
+import re
+import time
+
+import pytest
+from starlette.testclient import TestClient
+
+from service.engine import Engine
+from tests.service.conftest import MakeClient
+
+
+def numbers(client: TestClient) -> dict[str, float]:
+    text = client.get("/metrics").text
+    return {name: float(value) for name, value in re.findall(r"^(elman_\S+) (\S+)$", text, re.MULTILINE)}
+
+
+def test_what_happens_is_counted(client: TestClient) -> None:
+    for _ in range(2):
+        client.post("/predict", json={"values": [1, 2], "session_id": "s", "step": 0})
+    client.post("/predict", json={"values": [3], "session_id": "s", "step": 0})
+    client.post("/predict", json={"values": [3]})
+    client.post("/sessions")
+    client.delete("/sessions/s")
+    counted = numbers(client)
+    assert counted['elman_requests_total{route="/predict",status="200"}'] == 3
+    assert counted['elman_requests_total{route="/predict",status="409"}'] == 1
+    assert counted['elman_requests_total{route="/sessions/{session_id}",status="204"}'] == 1
+    assert counted["elman_steps_total"] == 3
+    assert counted["elman_replays_total"] == 1
+    assert counted["elman_conflicts_total"] == 1
+    assert counted["elman_sessions_created_total"] == 2
+    assert counted["elman_sessions_deleted_total"] == 1
+    assert counted["elman_sessions_active"] == 1
+    for part in ("queue", "compute", "store"):
+        assert counted[f"elman_{part}_seconds_count"] == 3
+
+
+def test_expired_sessions_are_counted(make_client: MakeClient) -> None:
+    client = make_client(session_idle_seconds=1e-3)
+    for name in "ab":
+        client.post("/predict", json={"values": [1], "session_id": name})
+    time.sleep(0.01)
+    client.get("/sessions")
+    counted = numbers(client)
+    assert counted["elman_sessions_expired_total"] == 2
+    assert counted["elman_sessions_active"] == 0
+
+
+def test_no_id_ever_becomes_a_label(client: TestClient) -> None:
+    client.post("/predict", json={"values": [1], "session_id": "pump-7"})
+    for path in ("/sessions/pump-7", "/sessions/pump-8", "/pump-9", "/predict/pump-9"):
+        client.get(path)
+    assert "pump" not in client.get("/metrics").text
+
+
+def test_a_failed_commit_counts_no_step(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(engine: Engine, *_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(Engine, "_observe", fail)
+    client.post("/predict", json={"values": [1], "session_id": "s"})
+    assert numbers(client)["elman_steps_total"] == 0
