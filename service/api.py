@@ -12,6 +12,7 @@ import torch
 from service.custody import Custody
 from service.door import Door
 from service.opening import check, open_engine
+from service.orphans import die_with_supervisor
 from service.routes import Routes
 from service.schemas import ForecastRequest, ForecastResponse, PredictRequest, PredictResponse
 from service.settings import Settings, unknown_variables
@@ -56,6 +57,8 @@ def create(settings: Settings) -> bentoml.Service[Any]:
             check(settings)
 
         def __init__(self) -> None:
+            if bentoml.server_context.worker_index is not None:
+                die_with_supervisor()
             self.engine = routes().engine
             if settings.api_keys is None:
                 logger.warning(

@@ -32,9 +32,9 @@ class Custody:
         """Live sessions in order of their ids, from behind the cursor on."""
         if not 1 <= limit <= MAX_PAGE:
             raise InvalidRequest(f"limit: from 1 to {MAX_PAGE}")
-        found = await self._engine.store.page(owner, owner + cursor, limit)
-        sessions = [self._summary(key.removeprefix(owner), record) for key, record in found]
-        more = len(sessions) == limit
+        found = await self._engine.store.page(owner, owner + cursor, limit + 1)
+        sessions = [self._summary(key.removeprefix(owner), record) for key, record in found[:limit]]
+        more = len(found) > limit
         return SessionsResponse(sessions=sessions, cursor=sessions[-1].session_id if more else None)
 
     async def create(self, owner: str = "") -> SessionResponse:
@@ -83,7 +83,9 @@ class Custody:
         self._engine.check_id(session_id)
         key = owner + session_id
         async with self._engine.turn(key):
-            self._engine.needed(await self._engine.store.delete(key), session_id)
+            async with self._engine.store_in_time():
+                found = await self._engine.store.delete(key)
+            self._engine.needed(found, session_id)
         self._engine.metrics.deleted.inc()
 
     def _check_step(self, session_id: str, step: int, if_step: int | None) -> None:

@@ -227,10 +227,20 @@ class Engine:
             SessionCapacity, StoreUnavailable: it is not kept; or, after the time was over, it may be: the same request
                 with its step finds out.
         """
+        async with self.store_in_time():
+            await self.store.commit(key, record)
+
+    @asynccontextmanager
+    async def store_in_time(self) -> AsyncIterator[None]:
+        """The store may take so long and no longer.
+
+        Raises:
+            StoreUnavailable: it took longer.
+        """
         seconds = self._settings.store_timeout_seconds
         try:
             async with asyncio.timeout(seconds):
-                await self.store.commit(key, record)
+                yield
         except TimeoutError:
             raise StoreUnavailable(
                 f"the session store did not commit within {seconds:g} s; ask again with the same step", retry_after=1

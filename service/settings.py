@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "ELMAN_"
+LONGEST = 1e9  # seconds: 31 years
 HASHED = "sha256:"
 SECRET = ("token_key", "api_keys")
 DEFAULT_CHECKPOINT = Path(__file__).parents[1] / "models" / "checkpoints" / "sunspots.safetensors"
@@ -34,12 +35,17 @@ class Settings(BaseSettings):
     snapshot: str | None = Field(
         None, description="With `memory://`: a file that keeps the sessions over a graceful stop and start."
     )
-    store_timeout_seconds: float = Field(5, gt=0, description="A commit that takes longer is answered with 503.")
+    store_timeout_seconds: float = Field(
+        5, gt=0, le=LONGEST, description="A commit that takes longer is answered with 503."
+    )
     session_idle_seconds: float = Field(
-        3600, gt=0, description="A session that is not used for this long expires; its id then answers 410."
+        3600, gt=0, le=LONGEST, description="A session that is not used for this long expires; its id then answers 410."
     )
     session_max_age_seconds: float | None = Field(
-        None, gt=0, description="A session expires this long after its creation, used or not. Not set: never."
+        None,
+        gt=0,
+        le=LONGEST,
+        description="A session expires this long after its creation, used or not. Not set: never.",
     )
     max_sessions: int = Field(
         1_000_000, ge=1, description="Sessions held at most. A full store refuses new ones and evicts no live one."
@@ -48,7 +54,7 @@ class Settings(BaseSettings):
         1_073_741_824, ge=1024, description="Memory for sessions at most, in bytes; as for their number."
     )
     gone_seconds: float = Field(
-        86_400, ge=0, description="For so long it is remembered that a session expired or was deleted."
+        86_400, ge=0, le=LONGEST, description="For so long it is remembered that a session expired or was deleted."
     )
     max_gone: int = Field(100_000, ge=0, description="Expired and deleted sessions remembered at most.")
     session_id_pattern: str = Field(
@@ -65,7 +71,7 @@ class Settings(BaseSettings):
         description="Secret that signs tokens, long and random; several with commas between: the first signs, all "
         "are accepted. Not set: a random one, until the process ends.",
     )
-    token_seconds: float = Field(604_800, gt=0, description="A token is valid for this long.")
+    token_seconds: float = Field(604_800, gt=0, le=LONGEST, description="A token is valid for this long.")
     api_keys: SecretStr | None = Field(
         None,
         description="Keys of clients (`authorization: Bearer KEY`), with commas between; each as it is or as "
@@ -74,7 +80,9 @@ class Settings(BaseSettings):
     max_values: int = Field(1000, ge=1, description="Observations in one request at most.")
     max_horizon: int = Field(1000, ge=1, description="Steps of one forecast at most.")
     max_body_bytes: int = Field(1_048_576, ge=1024, description="Size of a request body at most.")
-    body_timeout_seconds: float = Field(5, gt=0, description="A request body must have arrived within this time.")
+    body_timeout_seconds: float = Field(
+        5, gt=0, le=LONGEST, description="A request body must have arrived within this time."
+    )
     access_log: bool = Field(False, description="A log line for every request. Costs about half of the throughput.")
 
     @field_validator("token_key", "api_keys")

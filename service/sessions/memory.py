@@ -34,7 +34,6 @@ class MemoryStore:
         self._bytes = 0
         self._births: deque[tuple[float, str]] = deque()  # oldest first, kept only where age is limited
         self._gone: OrderedDict[str, Gone] = OrderedDict()
-        self._busy: set[str] = set()  # these are being committed or deleted, and do not expire meanwhile
         self._snapshot_file = snapshot_file
         if snapshot_file is not None:
             self._restore(*snapshot.take(snapshot_file))
@@ -134,7 +133,7 @@ class MemoryStore:
         while self._live:
             key = next(iter(self._live))
             packed = self._live[key]
-            if now - times(packed)[0] <= self._limits.idle_seconds or key in self._busy:
+            if now - times(packed)[0] <= self._limits.idle_seconds or self.pending(key):
                 break
             self._forget(key, Gone("expired", self._end(packed)))
 
@@ -142,7 +141,7 @@ class MemoryStore:
         age = self._limits.max_age_seconds
         while age is not None and self._births:
             born, key = self._births[0]
-            if now - born <= age or key in self._busy:
+            if now - born <= age or self.pending(key):
                 break
             self._births.popleft()
             packed = self._live.get(key)

@@ -14,9 +14,13 @@ from service.sessions.store import Gone
 
 APPLICATION_ID = 0x454C4D4E  # "ELMN"
 SCHEMA_VERSION = 1
-SCHEMA = """
+SCHEMA = f"""
+BEGIN;
 CREATE TABLE IF NOT EXISTS sessions (key TEXT PRIMARY KEY, record BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS gone (key TEXT PRIMARY KEY, reason TEXT NOT NULL, at REAL NOT NULL) WITHOUT ROWID;
+PRAGMA application_id = {APPLICATION_ID};
+PRAGMA user_version = {SCHEMA_VERSION};
+COMMIT;
 """
 KEEP = "INSERT INTO sessions VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET record = excluded.record"
 REMEMBER = "INSERT OR REPLACE INTO gone VALUES (?, ?, ?)"
@@ -27,8 +31,6 @@ Rows = tuple[list[tuple[str, bytes]], list[tuple[str, Gone]]]
 def prepare(connection: sqlite3.Connection) -> None:
     """Make the tables where there are none."""
     connection.executescript(SCHEMA)
-    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
 def rows(connection: sqlite3.Connection) -> Rows:

@@ -1,6 +1,7 @@
 """Sessions that survive a crash: in memory for reading, and in a SQLite file before any answer is given."""
 
 import asyncio
+import logging
 import queue
 import sqlite3
 import threading
@@ -19,6 +20,8 @@ from service.sessions.store import Gone, Limits
 FORGET = "DELETE FROM sessions WHERE key = ?"
 DROP = "DELETE FROM gone WHERE key = ?"
 MAX_GROUP = 1000
+
+logger = logging.getLogger("elman")
 
 Statement = tuple[str, tuple[object, ...]]
 
@@ -61,6 +64,7 @@ class SqliteStore(MemoryStore):
     ) -> None:
         super().__init__(limits, expired, clock=clock)
         self._connection, rows = _open(path)
+        self._failing = False
         self._arriving: dict[str, int] = {}  # new ones that are being committed, and their bytes
         self._changes: dict[str, asyncio.Future[None]] = {}
         self._writes: queue.SimpleQueue[Write | None] = queue.SimpleQueue()
@@ -85,14 +89,12 @@ class SqliteStore(MemoryStore):
         await asyncio.shield(task)
 
     async def _commit(self, key: str, packed: bytes) -> None:
-        self._busy.add(key)
         try:
             forgotten: list[Statement] = [(DROP, (key,))] if key in self._gone else []
             await self._written([(snapshot.KEEP, (key, packed)), *forgotten])
             self._keep(key, packed)
         finally:
             self._arriving.pop(key, None)
-            self._busy.discard(key)
 
     async def delete(self, key: str) -> Record | Gone | None:
         found = self._find(key)
@@ -101,12 +103,8 @@ class SqliteStore(MemoryStore):
         return found
 
     async def _delete(self, key: str, gone: Gone) -> None:
-        self._busy.add(key)
-        try:
-            await self._written(_forgetting(key, gone))
-            super()._forget(key, gone)
-        finally:
-            self._busy.discard(key)
+        await self._written(_forgetting(key, gone))
+        super()._forget(key, gone)
 
     def close(self) -> None:
         self._writes.put(None)
@@ -151,9 +149,15 @@ class SqliteStore(MemoryStore):
                     connection.execute(sql, parameters)
             connection.execute("COMMIT")
         except Exception as error:  # whatever it is, the writer lives on and those who wait are told
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+            if not self._failing:
+                logger.error("the session store cannot commit: %s", error)
+            self._failing = True
+            with suppress(sqlite3.Error):
+                connection.rollback()
             return StoreUnavailable(f"the session store could not commit ({error}); nothing was changed", retry_after=1)
+        if self._failing:
+            logger.warning("the session store commits again")
+        self._failing = False
         return None
 
 

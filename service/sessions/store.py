@@ -49,7 +49,9 @@ class Store(Protocol):
         """
 
     def pending(self, key: str) -> asyncio.Future[None] | None:
-        """A change of this key that goes on although whoever began it has left; its turn must not be given away yet."""
+        """A change of this key that is under way, whoever began it being there or not: the session does not expire
+        meanwhile, and its turn is not given away before.
+        """
 
     async def delete(self, key: str) -> Record | Gone | None:
         """Forget a record; gives what `get` would have given before.

@@ -6,6 +6,7 @@ import signal
 import time
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from models import load
@@ -46,3 +47,15 @@ def test_the_worker_alone_is_killed_and_started_again_by_its_supervisor(
             time.sleep(0.1)
         crowd.finish()
         crowd.check(load(checkpoint))
+
+
+def test_no_worker_outlives_a_killed_supervisor(tmp_path: Path, make_checkpoint: MakeCheckpoint) -> None:
+    """The next service gets the port and the file at once, and what was acknowledged is there."""
+    checkpoint, port, store = make_checkpoint(), free_port(), f"sqlite:///{tmp_path}/sessions.db"
+    with serving(checkpoint, port=port, elman_session_store=store) as server:
+        answer = httpx2.post(f"{server.url}/predict", json={"session_id": "s", "values": [9.0], "step": 0}).json()
+        os.kill(server.process.pid, signal.SIGKILL)
+        server.process.wait()
+        with serving(checkpoint, port=port, elman_session_store=store) as successor:
+            again = httpx2.post(f"{successor.url}/predict", json={"session_id": "s", "values": [9.0], "step": 0})
+    assert (again.headers["x-replayed"], again.json()) == ("true", answer)
