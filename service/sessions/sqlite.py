@@ -74,8 +74,8 @@ class SqliteStore(MemoryStore):
 
     async def commit(self, key: str, record: Record) -> None:
         packed = record.pack()
-        self._admit(key, packed, len(self._arriving), sum(self._arriving.values()))
         if key not in self._live:
+            self._admit(key, packed, len(self._arriving), sum(self._arriving.values()))
             self._arriving[key] = len(packed) + OVERHEAD_BYTES
         await self._finish(key, self._commit(key, packed))
 
