@@ -35,6 +35,8 @@ GOLDEN_TOLERANCE = 1e-5  # scaled units; float32 on another CPU or a GPU stays w
 class Checkpoint:
     """A trained network for next-value prediction: its outputs are the next values of its inputs.
 
+    The first `targets` features are what it is asked for (None: all). The others are exogenous: they are observed, and
+    predicted only so that a forecast and a missing value have something to go on with.
     `training` is the record of how it came to be (data, split, seed, versions, metrics); free-form JSON.
     `warmup` is after how many observations the network has forgotten its start, None if it never did.
 
@@ -48,6 +50,7 @@ class Checkpoint:
     units: tuple[str, ...] = ()
     training: Mapping[str, Any] = field(default_factory=dict)
     warmup: int | None = None
+    targets: int | None = None
 
     def __post_init__(self) -> None:
         config, width = self.network.config, len(self.features)
@@ -58,20 +61,24 @@ class Checkpoint:
             )
         if self.units and len(self.units) != width:
             raise ValueError(f"{width} features need as many units, not {len(self.units)}")
+        if self.targets is not None and not (type(self.targets) is int and 1 <= self.targets <= width):
+            raise ValueError(f"targets must be how many of the {width} features count, not {self.targets!r}")
         if self.warmup is not None and (type(self.warmup) is not int or self.warmup < 0):
             raise ValueError(f"warmup must be a number of observations, not {self.warmup!r}")
 
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over weights and configuration: two checkpoints that share it have the same contexts."""
-        digest = hashlib.sha256(_json({"config": asdict(self.network.config), "scaler": asdict(self.scaler)}).encode())
+        digest = hashlib.sha256(
+            _json({"config": self.network.config.description(), "scaler": asdict(self.scaler)}).encode()
+        )
         for name, tensor in sorted(_weights(self.network).items()):
             digest.update(name.encode() + tensor.numpy().astype("<f4").tobytes())
         return digest.hexdigest()
 
     def predictor(self, device: Device = "auto") -> Predictor:
         """The runtime of this checkpoint on a device."""
-        return Predictor(self.network, self.scaler, device)
+        return Predictor(self.network, self.scaler, device, self.targets)
 
 
 def save(checkpoint: Checkpoint, path: str | os.PathLike[str]) -> Path:
@@ -85,16 +92,17 @@ def save(checkpoint: Checkpoint, path: str | os.PathLike[str]) -> Path:
     questions = _golden_values(checkpoint)
     metadata = {
         "format_version": FORMAT_VERSION,
-        "config": _json(asdict(checkpoint.network.config)),
+        "config": _json(checkpoint.network.config.description()),
         "features": _json(checkpoint.features),
         "units": _json(checkpoint.units),
         "scaler": _json(asdict(checkpoint.scaler)),
         "training": _json(checkpoint.training),
         "warmup": _json(checkpoint.warmup),
+        "targets": _json(checkpoint.targets),
         "golden": _json({"values": _nullable(questions), "predictions": _replay(checkpoint, questions).tolist()}),
         "fingerprint": checkpoint.fingerprint,
     }
-    content = to_safetensors(_weights(checkpoint.network), metadata=metadata)
+    content = _canonical(to_safetensors(_weights(checkpoint.network), metadata=metadata))
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -156,26 +164,29 @@ def _parse(metadata: Mapping[str, str], slices: Mapping[str, Any]) -> Checkpoint
     if version != FORMAT_VERSION:
         raise CheckpointError(f"format version {version}; this program reads version {FORMAT_VERSION}")
     try:
-        config = ElmanConfig(**json.loads(metadata["config"]))
+        options = json.loads(metadata["config"])
+        config = ElmanConfig(**{**options, "taps": tuple(options.get("taps", ()))})
         scaler = Scaler(**{key: tuple(numbers) for key, numbers in json.loads(metadata["scaler"]).items()})
         features, units = (tuple(map(str, json.loads(metadata[key]))) for key in ("features", "units"))
         training, warmup = json.loads(metadata["training"]), json.loads(metadata["warmup"])
+        targets = json.loads(metadata.get("targets", "null"))
         golden = json.loads(metadata["golden"])
         stored = metadata["fingerprint"]
         _check_shapes(config, slices)
         network = Elman(config)
         network.load_state_dict({name: part[:] for name, part in slices.items()})
-        checkpoint = Checkpoint(network, scaler, features, units, training, warmup)
+        checkpoint = Checkpoint(network, scaler, features, units, training, warmup, targets)
         questions = np.array(golden["values"], dtype=np.float64)
         answers = np.array(golden["predictions"], dtype=np.float64)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CheckpointError(f"its metadata is not valid ({type(error).__name__}: {error})") from None
     if checkpoint.fingerprint != stored:
         raise CheckpointError("weights or configuration do not match the fingerprint; it was altered after training")
-    if questions.ndim != 2 or questions.shape[1] != len(features) or answers.shape != questions.shape:
+    asked = targets or len(features)
+    if questions.ndim != 2 or questions.shape[1] != len(features) or answers.shape != (len(questions), asked):
         raise CheckpointError("its golden pair has the wrong shape")
     with np.errstate(invalid="ignore"):
-        deviation = np.abs(_replay(checkpoint, questions) - answers) / checkpoint.scaler.scale
+        deviation = np.abs(_replay(checkpoint, questions) - answers) / checkpoint.scaler.scale[:asked]
     if not (deviation <= GOLDEN_TOLERANCE).all():
         raise CheckpointError(
             "it does not reproduce its golden pair: the file was altered, or this machine computes differently"
@@ -194,7 +205,7 @@ def _check_shapes(config: ElmanConfig, slices: Mapping[str, Any]) -> None:
 
 
 def _replay(checkpoint: Checkpoint, values: Values) -> Values:
-    """(T, F) -> (T, F), from the zero context, on the CPU reference."""
+    """(T, F) -> (T, O), from the zero context, on the CPU reference."""
     predictor = checkpoint.predictor("cpu")
     predictions, _ = predictor.observe(values[None], predictor.zero_context())
     replayed: Values = predictions[0]
@@ -218,6 +229,14 @@ def _weights(network: Elman) -> dict[str, Tensor]:
     return {
         name: tensor.detach().to("cpu", torch.float32).contiguous() for name, tensor in network.state_dict().items()
     }
+
+
+def _canonical(content: bytes) -> bytes:
+    """The header in a fixed order: the library leaves that of the metadata to chance, the same is to be the same."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = _json(json.loads(content[8:end])).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + content[end:]
 
 
 def _json(value: object) -> str:

@@ -1,16 +1,42 @@
 """The Elman network: one pure step, and two sequence forwards that are tested equal to it.
 
-Axes, named once: B streams, T time, F input features, O outputs, H hidden units, L layers.
-The context of a stream is flat: the L hidden states of H units side by side, `(B, L*H)`.
+Axes, named once: B streams, T time, F input features, O outputs, H hidden units, L layers, D delay, P readout features,
+C context. The context of a stream is flat: the hidden states of the L layers, then the last D inputs, newest first,
+then the running count, mean and scale, `(B, L*H + D*F + 1 + 2*F)`; the last two only where the configuration has them.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from math import sqrt
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models import running
 from models.config import ElmanConfig
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the readout reads, and how what it says becomes a prediction: y = origin + scale * (features V + c).
+
+    features: (..., P); origin: (..., O), or None for 0; scale: (..., O), or None for 1.
+    """
+
+    features: Tensor
+    origin: Tensor | None
+    scale: Tensor | None
+
+    def prediction(self, read: Tensor) -> Tensor:
+        """From what the readout says. (..., O) -> (..., O)"""
+        y = read if self.scale is None else self.scale * read
+        return y if self.origin is None else self.origin + y
+
+    def target(self, y: Tensor) -> Tensor:
+        """The inverse: what the readout ought to say. (..., O) -> (..., O); not finite where the scale is 0."""
+        change = y if self.origin is None else y - self.origin
+        return change if self.scale is None else change / self.scale
 
 
 class Elman(nn.Module):
@@ -18,10 +44,11 @@ class Elman(nn.Module):
 
     In every layer the input is joined with the layer's context, the hidden state of the step before:
 
-        h_t = f([x_t, h_{t-1}] W + b)        W: (F + H, H), f: tanh or relu
-        y_t = h_t V + c                      V: (H, O), on the uppermost layer
+        h_t = f([x_t, h_{t-1}] W + b)             W: (F + H, H), f: tanh or relu
+        y_t = [h_t, x_t, x_{t-1}, ...] V + c      V: (P, O), on the uppermost layer and the inputs at the taps' lags
 
-    Weights are drawn from U(-1/sqrt(H), 1/sqrt(H)) by `generator`, so that a seed fixes them.
+    With `residual`, y_t is the change from x_t. With `per_stream_scale`, x and y are in units of the stream's own
+    running mean and scale. Weights are drawn from U(-1/sqrt(H), 1/sqrt(H)) by `generator`, so that a seed fixes them.
     """
 
     def __init__(self, config: ElmanConfig, generator: torch.Generator | None = None) -> None:
@@ -42,23 +69,36 @@ class Elman(nn.Module):
     def step(self, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
         """One observation. Pure: the caller owns the context.
 
-        x: (B, F), h: (B, L*H) -> y: (B, O), h: (B, L*H)
+        x: (B, F), h: (B, C) -> y: (B, O), h: (B, C)
         """
+        hidden, delayed, statistics = h.split_with_sizes(self.config.context_sizes, dim=1)
         below, context = x, []
-        for layer, before in enumerate(h.chunk(self.config.num_layers, dim=1)):
+        if self.config.per_stream_scale:
+            first = statistics[:, :1] == 0
+            delayed = torch.where(
+                first, x.repeat(1, self.config.delay), delayed
+            )  # before its start a stream stood still
+            statistics = running.update(x, statistics)
+            below = running.seen(x, statistics)
+        for layer, before in enumerate(hidden.chunk(self.config.num_layers, dim=1)):
             joined = torch.cat((below, before), dim=1)  # (B, F + H), above the first layer (B, H + H)
             below = self.activation(_affine(joined, self.hidden_weights[layer], self._bias(layer)))  # (B, H)
             context.append(below)
-        return self._readout(below), torch.cat(context, dim=1)
+        if self.config.delay:
+            context += [x, delayed[:, : -self.config.input_size]]
+        h = torch.cat((*context, statistics), dim=1)
+        return self.peek(h), h
 
     def peek(self, h: Tensor) -> Tensor:
-        """The prediction that a context already holds. h: (B, L*H) -> y: (B, O)"""
-        return self._readout(h[:, -self.config.hidden_size :])
+        """The prediction that a context already holds. h: (B, C) -> y: (B, O)"""
+        hidden, delayed, statistics = h.split_with_sizes(self.config.context_sizes, dim=1)
+        lines = delayed.reshape(len(h), self.config.delay, self.config.input_size).unbind(dim=1)
+        return self._read(hidden[:, -self.config.hidden_size :], lines, statistics)
 
     def scan(self, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
         """The step over time; a missing input (NaN) is replaced by the prediction for it, so F = O is needed.
 
-        x: (B, T, F), h: (B, L*H) -> y: (B, T, O), h: (B, L*H)
+        x: (B, T, F), h: (B, C) -> y: (B, T, O), h: (B, C)
         """
         outputs, gaps = [], bool(x.isnan().any())
         for observation in x.unbind(dim=1):  # (B, F)
@@ -71,21 +111,30 @@ class Elman(nn.Module):
     def forward(self, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
         """The whole sequence in one call of torch's recurrence: `scan` without missing values, for training.
 
-        x: (B, T, F), h: (B, L*H) -> y: (B, T, O), h: (B, L*H)
+        x: (B, T, F), h: (B, C) -> y: (B, T, O), h: (B, C)
         """
-        config, streams = self.config, x.shape[0]
-        parameters = []
-        for layer, joined in enumerate(self.hidden_weights):
-            below = joined.shape[0] - config.hidden_size
-            parameters += [joined[:below].t(), joined[below:].t()]
-            if (bias := self._bias(layer)) is not None:
-                parameters += [bias, torch.zeros_like(bias)]  # torch has two biases a layer, Elman one
-        recurrence = {"tanh": torch.rnn_tanh, "relu": torch.rnn_relu}[config.nonlinearity]
-        start = h.view(streams, config.num_layers, config.hidden_size).transpose(0, 1).contiguous()  # (L, B, H)
-        hidden, last = recurrence(
-            x, start, parameters, config.bias, config.num_layers, 0.0, self.training, False, True
-        )  # (B, T, H), (L, B, H)
-        return self._readout(hidden), last.transpose(0, 1).reshape(streams, config.context_size)
+        reading, h = self.reading(x, h)
+        return reading.prediction(self._affine_readout(reading.features)), h
+
+    def reading(self, x: Tensor, h: Tensor) -> tuple[Reading, Tensor]:
+        """What the readout reads at every step of a sequence: its regressors, if the rest is held still.
+
+        x: (B, T, F), h: (B, C) -> features (B, T, P) with origin and scale, h: (B, C)
+        """
+        config, (streams, steps, _) = self.config, x.shape
+        start, delayed, statistics = h.split_with_sizes(config.context_sizes, dim=1)
+        past = delayed.reshape(streams, config.delay, config.input_size).flip(1)
+        below = x
+        if config.per_stream_scale:
+            past = torch.where((statistics[:, :1] == 0)[..., None], x[:, :1].expand_as(past), past)
+            statistics = running.updates(x, statistics)  # (B, T, 1 + 2F)
+            below = running.seen(x, statistics)
+        hidden, last = self._recurrence(below, start)
+        line = torch.cat((past, x), dim=1)  # (B, D + T, F), in time order
+        lines = [line[:, config.delay - lag : config.delay - lag + steps] for lag in range(config.delay)]
+        newest = line[:, line.shape[1] - config.delay :].flip(1).reshape(streams, -1)
+        end = statistics[:, -1] if config.per_stream_scale else statistics
+        return self._reading(hidden, lines, statistics), torch.cat((last, newest, end), dim=1)
 
     @classmethod
     def from_torch(cls, rnn: nn.RNN, linear: nn.Linear) -> "Elman":
@@ -122,11 +171,39 @@ class Elman(nn.Module):
                 network.readout_bias.copy_(linear.bias)
         return network
 
+    def _recurrence(self, x: Tensor, start: Tensor) -> tuple[Tensor, Tensor]:
+        """x: (B, T, F), start: (B, L*H) -> uppermost hidden states (B, T, H), all last ones (B, L*H)"""
+        config, streams = self.config, x.shape[0]
+        parameters = []
+        for layer, joined in enumerate(self.hidden_weights):
+            below = joined.shape[0] - config.hidden_size
+            parameters += [joined[:below].t(), joined[below:].t()]
+            if (bias := self._bias(layer)) is not None:
+                parameters += [bias, torch.zeros_like(bias)]  # torch has two biases a layer, Elman one
+        recurrence = {"tanh": torch.rnn_tanh, "relu": torch.rnn_relu}[config.nonlinearity]
+        h = start.view(streams, config.num_layers, config.hidden_size).transpose(0, 1).contiguous()  # (L, B, H)
+        hidden, last = recurrence(x, h, parameters, config.bias, config.num_layers, 0.0, self.training, False, True)
+        return hidden, last.transpose(0, 1).reshape(streams, -1)
+
     def _bias(self, layer: int) -> Tensor | None:
         return self.hidden_biases[layer] if self.config.bias else None
 
-    def _readout(self, hidden: Tensor) -> Tensor:
-        return _affine(hidden, self.readout_weight, self.readout_bias if self.config.bias else None)
+    def _read(self, hidden: Tensor, lines: Sequence[Tensor], statistics: Tensor) -> Tensor:
+        reading = self._reading(hidden, lines, statistics)
+        return reading.prediction(self._affine_readout(reading.features))
+
+    def _reading(self, hidden: Tensor, lines: Sequence[Tensor], statistics: Tensor) -> Reading:
+        """hidden: (..., H); lines: D inputs (..., F), newest first; statistics: (..., 1 + 2F)"""
+        config, features = self.config, self.config.input_size
+        taps = [lines[lag - 1] for lag in config.taps]
+        if not config.per_stream_scale:
+            return Reading(torch.cat((hidden, *taps), dim=-1), lines[0] if config.residual else None, None)
+        seen = [running.seen(tap, statistics) for tap in taps]
+        mean, scale = statistics[..., 1 : 1 + features], statistics[..., 1 + features :]
+        return Reading(torch.cat((hidden, *seen), dim=-1), lines[0] if config.residual else mean, scale)
+
+    def _affine_readout(self, features: Tensor) -> Tensor:
+        return _affine(features, self.readout_weight, self.readout_bias if self.config.bias else None)
 
 
 def _affine(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

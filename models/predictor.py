@@ -1,6 +1,6 @@
 """The one runtime: raw units in, predictions out, for one stream or a batch of contexts, on CPU or GPU.
 
-Axes: B streams, T time, F features, C context size.
+Axes: B streams, T time, F features, O targets (the first features), C context size.
 """
 
 from copy import deepcopy
@@ -30,11 +30,12 @@ class Predictor:
         DeviceError: cuda was asked for and there is none.
     """
 
-    def __init__(self, network: Elman, scaler: Scaler, device: Device = "auto") -> None:
+    def __init__(self, network: Elman, scaler: Scaler, device: Device = "auto", targets: int | None = None) -> None:
         self.device = _resolve(device)
         self.network = deepcopy(network).to(self.device).eval()
         self.scaler = scaler
         self.features = network.config.input_size
+        self.targets = self.features if targets is None else targets
         self.context_size = network.config.context_size
 
     def zero_context(self, streams: int = 1) -> Context:
@@ -46,7 +47,7 @@ class Predictor:
         """Feed observations and predict the next one after each.
 
         values: (B, T, F) raw units, NaN = missing (replaced by the prediction for it); context: (B, C)
-        -> predictions: (B, T, F) raw units, predictions[:, t] being for the value after values[:, t];
+        -> predictions: (B, T, O) raw units, predictions[:, t] being for the value after values[:, t];
            context: (B, C), a new array.
 
         Raises:
@@ -61,7 +62,7 @@ class Predictor:
     def forecast(self, context: Context, horizon: int) -> Values:
         """Run free: each prediction is fed back as the next observation. The context given is not changed.
 
-        context: (B, C) -> (B, horizon, F) raw units; the first is the prediction the context already holds.
+        context: (B, C) -> (B, horizon, O) raw units; the first is the prediction the context already holds.
 
         Raises:
             NumericalError: the result is not finite.
@@ -75,7 +76,7 @@ class Predictor:
         return self._finite(torch.stack(path, dim=1))
 
     def _finite(self, outputs: Tensor) -> Values:
-        raw = self.scaler.raw(outputs.cpu().numpy())
+        raw: Values = self.scaler.raw(outputs.cpu().numpy())[..., : self.targets]
         if not np.isfinite(raw).all():
             raise NumericalError("the network produced a number that is not finite; the context was left as it was")
         return raw

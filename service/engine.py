@@ -191,6 +191,7 @@ class Engine:
             model=self._name,
             fingerprint=checkpoint.fingerprint,
             features=list(checkpoint.features),
+            targets=list(checkpoint.features[: self._predictor.targets]),
             units=list(checkpoint.units),
             architecture=asdict(checkpoint.network.config),
             context_size=self._predictor.context_size,

@@ -103,6 +103,7 @@ class ModelResponse(_Message):
     model: str = Field(description="The first 12 digits of the fingerprint, as in every answer.")
     fingerprint: str = Field(description="SHA-256 over weights and configuration.")
     features: list[str] = Field(description="Names of the numbers of an observation, in order.")
+    targets: list[str] = Field(description="Names of the numbers of a prediction: the first of the features.")
     units: list[str] = Field(description="Their units, where known.")
     architecture: dict[str, Any] = Field(description="Sizes and options of the network.")
     context_size: int = Field(description="float32 numbers that one stream carries.")

@@ -19,7 +19,7 @@ _TIMES = struct.Struct("<dd")
 class Answer:
     """The last applied request and what it was answered, for a client that asks again.
 
-    base: the step before it; digest: of its values; predictions: (T, F) raw units;
+    base: the step before it; digest: of its values; predictions: (T, O) raw units;
     rebuilt: observations that the context was rebuilt from, 0 if it was not.
     """
 
@@ -77,8 +77,8 @@ class Record:
         last = None
         if answered:
             base, digest, rebuilt = _LAST.unpack_from(packed, at)
-            predictions = np.frombuffer(packed, "<f8", answered * features, at + _LAST.size)
-            last = Answer(base, digest, predictions.reshape(answered, features), rebuilt)
+            predictions = np.frombuffer(packed, "<f8", offset=at + _LAST.size)
+            last = Answer(base, digest, predictions.reshape(answered, -1), rebuilt)
         return cls(model, context, step, created_at, used_at, history, last)
 
 

@@ -1,6 +1,7 @@
 import json
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,17 @@ def rewrite(path: Path, change: Callable[[Metadata, Tensors], Any]) -> None:
     save_file(tensors, path, metadata)
 
 
-@pytest.mark.parametrize("options", [{}, {"num_layers": 2, "nonlinearity": "relu", "bias": False, "features": 3}])
+OPTIONS: list[dict[str, Any]] = [
+    {},
+    {"num_layers": 2, "nonlinearity": "relu", "bias": False, "features": 3},
+    {"taps": (1, 2, 12)},
+    {"residual": True},
+    {"features": 2, "per_stream_scale": True},
+    {"features": 2, "num_layers": 2, "taps": (1, 7), "residual": True, "per_stream_scale": True},
+]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_what_is_saved_is_loaded(tmp_path: Path, options: dict[str, Any]) -> None:
     checkpoint = random_checkpoint(**options)
     loaded = load(save(checkpoint, tmp_path / "model.safetensors"))
@@ -46,6 +57,68 @@ def test_the_fingerprint_changes_with_weights_and_with_the_scaler() -> None:
     checkpoint, other_weights = random_checkpoint(), random_checkpoint(seed=1)
     other_scaler = Checkpoint(checkpoint.network, Scaler((0.0,), (1.0,)), checkpoint.features)
     assert len({c.fingerprint for c in (checkpoint, other_weights, other_scaler)}) == 3
+
+
+def test_the_fingerprint_changes_with_every_option() -> None:
+    options: list[dict[str, Any]] = [{}, {"residual": True}, {"per_stream_scale": True}, {"taps": (1,)}, {"taps": (2,)}]
+    assert len({random_checkpoint(**each).fingerprint for each in options}) == 5
+
+
+def test_the_same_checkpoint_is_the_same_file(tmp_path: Path) -> None:
+    contents = {save(random_checkpoint(features=3), tmp_path / str(number)).read_bytes() for number in range(4)}
+    assert len(contents) == 1
+
+
+def test_a_file_from_before_an_option_existed_is_loaded(make_checkpoint: MakeCheckpoint) -> None:
+    path = make_checkpoint()
+    with safetensors.safe_open(path, framework="pt") as file:
+        assert json.loads(file.metadata()["config"]).keys().isdisjoint({"taps", "residual", "per_stream_scale"})
+    rewrite(path, lambda metadata, tensors: metadata.pop("targets"))
+    loaded = load(path)
+    assert loaded.fingerprint == random_checkpoint().fingerprint
+    assert loaded.targets is None
+    assert loaded.network.config == ElmanConfig(1, 6, 1)
+
+
+def test_a_fingerprint_never_drifts() -> None:
+    """Contexts that are out there are told by it; it is of a network without any of the later options."""
+    network = Elman(ElmanConfig(1, 2, 1))
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.fill_(0.5)
+    checkpoint = Checkpoint(network, Scaler((1.0,), (2.0,)), ("x",))
+    assert checkpoint.fingerprint == "1c0e422c679f3bcf0dd03d2425ae0673867447438fcdc8b0b332eb61c92768b5"
+
+
+def test_the_first_features_are_targets_and_the_others_exogenous(tmp_path: Path) -> None:
+    whole = random_checkpoint(features=3, taps=(1,))
+    checkpoint = replace(whole, targets=2)
+    loaded = load(save(checkpoint, tmp_path / "model.safetensors"))
+    assert loaded.targets == 2
+    assert loaded.fingerprint == whole.fingerprint
+    values = np.random.default_rng(0).normal(15, 5, size=(1, 9, 3))
+    predictor = loaded.predictor("cpu")
+    predictions, _ = predictor.observe(values, predictor.zero_context())
+    assert predictions.shape == (1, 9, 2)
+    np.testing.assert_array_equal(
+        predictions, whole.predictor("cpu").observe(values, predictor.zero_context())[0][..., :2]
+    )
+
+
+@pytest.mark.parametrize("targets", [0, 3, -1, True, 1.0])
+def test_targets_that_are_not_some_of_the_features_are_refused(targets: Any) -> None:
+    with pytest.raises(ValueError, match="targets must be how many of the 2 features count"):
+        replace(random_checkpoint(features=2), targets=targets)
+
+
+def test_targets_that_do_not_fit_make_a_file_invalid(make_checkpoint: MakeCheckpoint) -> None:
+    path = make_checkpoint(features=2)
+    rewrite(path, lambda metadata, tensors: metadata.update(targets="3"))
+    with pytest.raises(CheckpointError, match="targets must be"):
+        load(path)
+    rewrite(path, lambda metadata, tensors: metadata.update(targets="1"))
+    with pytest.raises(CheckpointError, match="golden pair has the wrong shape"):
+        load(path)
 
 
 def test_saving_leaves_nothing_else_behind(tmp_path: Path) -> None:

@@ -13,15 +13,30 @@ from models.config import Nonlinearity
 
 EXACT: Any = {"rtol": 0, "atol": 1e-6}
 
-configs = st.builds(
-    ElmanConfig,
-    input_size=st.integers(1, 4),
-    hidden_size=st.integers(1, 9),
-    output_size=st.integers(1, 3),
-    num_layers=st.integers(1, 3),
-    nonlinearity=st.sampled_from(["tanh", "relu"]),
-    bias=st.booleans(),
-)
+
+@st.composite
+def configs(draw: st.DrawFn) -> ElmanConfig:
+    """Every option of the network, in every combination."""
+    inputs, residual, scale = draw(st.integers(1, 4)), draw(st.booleans()), draw(st.booleans())
+    return ElmanConfig(
+        input_size=inputs,
+        hidden_size=draw(st.integers(1, 9)),
+        output_size=inputs if residual or scale else draw(st.integers(1, 3)),
+        num_layers=draw(st.integers(1, 3)),
+        nonlinearity=draw(st.sampled_from(["tanh", "relu"])),
+        bias=draw(st.booleans()),
+        taps=tuple(sorted(draw(st.sets(st.integers(1, 7), max_size=4)))),
+        residual=residual,
+        per_stream_scale=scale,
+    )
+
+
+def context_of(config: ElmanConfig, streams: int) -> torch.Tensor:
+    """A context as a stream has it that has run for a while, and in the first row one that has seen nothing."""
+    network, h = network_of(config, seed=3), torch.zeros(streams, config.context_size)
+    with torch.no_grad():
+        _, h[1:] = network.scan(random(streams - 1, 15, config.input_size, seed=2), h[1:])
+    return h
 
 
 def network_of(config: ElmanConfig, seed: int = 0) -> Elman:
@@ -96,11 +111,11 @@ def test_weights_that_are_no_elman_network_are_refused(rnn: nn.RNN, linear: nn.L
         Elman.from_torch(rnn, linear)
 
 
-@given(config=configs, streams=st.integers(1, 4), steps=st.integers(1, 12))
+@given(config=configs(), streams=st.integers(1, 4), steps=st.integers(1, 12))
 @torch.no_grad()
 def test_step_scan_and_forward_agree(config: ElmanConfig, streams: int, steps: int) -> None:
     network = network_of(config)
-    x, h = random(streams, steps, config.input_size), random(streams, config.context_size, seed=2)
+    x, h = random(streams, steps, config.input_size), context_of(config, streams)
     context, outputs = h, []
     for t in range(steps):
         y, context = network.step(x[:, t], context)
@@ -111,7 +126,7 @@ def test_step_scan_and_forward_agree(config: ElmanConfig, streams: int, steps: i
         torch.testing.assert_close(last, context, **EXACT)
 
 
-@given(config=configs, cuts=st.sets(st.integers(1, 11), max_size=4))
+@given(config=configs(), cuts=st.sets(st.integers(1, 11), max_size=4))
 @torch.no_grad()
 def test_any_split_of_a_sequence_gives_the_whole(config: ElmanConfig, cuts: set[int]) -> None:
     network, x = network_of(config), random(2, 12, config.input_size)
@@ -125,11 +140,11 @@ def test_any_split_of_a_sequence_gives_the_whole(config: ElmanConfig, cuts: set[
     torch.testing.assert_close(h, last, **EXACT)
 
 
-@given(config=configs, streams=st.integers(2, 5))
+@given(config=configs(), streams=st.integers(2, 5))
 @torch.no_grad()
 def test_streams_of_a_batch_do_not_touch_each_other(config: ElmanConfig, streams: int) -> None:
     network = network_of(config)
-    x, h = random(streams, 6, config.input_size), random(streams, config.context_size, seed=2)
+    x, h = random(streams, 6, config.input_size), context_of(config, streams)
     together, contexts = network.scan(x, h)
     for stream in range(streams):
         one = slice(stream, stream + 1)
@@ -172,3 +187,41 @@ def test_a_seed_fixes_the_weights() -> None:
     one, same, other = (network_of(config, seed).readout_weight for seed in (7, 7, 8))
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
+
+
+@torch.no_grad()
+def test_taps_and_the_last_value_worked_by_hand() -> None:
+    """The readout says 0.5 h + 2 x_t - x_{t-2}, which is added to x_t; the hidden state is tanh(x_t)."""
+    network = Elman(ElmanConfig(1, 1, 1, bias=False, taps=(1, 3), residual=True))
+    network.hidden_weights[0].copy_(torch.tensor([[1.0], [0.0]]))
+    network.readout_weight.copy_(torch.tensor([[0.5], [2.0], [-1.0]]))
+    h = torch.zeros(1, 4)
+    outputs = []
+    for x in (0.1, 0.2, 0.3, 0.4):
+        y, h = network.step(torch.tensor([[x]]), h)
+        outputs.append(y.item())
+    torch.testing.assert_close(h, torch.tensor([[math.tanh(0.4), 0.4, 0.3, 0.2]]), **EXACT)
+    assert outputs[0] == pytest.approx(0.1 + 0.5 * math.tanh(0.1) + 2 * 0.1, abs=1e-6)
+    assert outputs[3] == pytest.approx(0.4 + 0.5 * math.tanh(0.4) + 2 * 0.4 - 0.2, abs=1e-6)
+
+
+@given(st.floats(1e-3, 1e3), st.floats(-10, 10), st.booleans(), st.integers(1, 3))
+@torch.no_grad()
+def test_with_a_scale_per_stream_another_unit_changes_only_the_unit(
+    unit: float, zero: float, residual: bool, features: int
+) -> None:
+    config = ElmanConfig(features, 5, features, taps=(1, 2, 6), residual=residual, per_stream_scale=True)
+    network, x = network_of(config).double(), random(2, 30, features).double().cumsum(dim=1)
+    start = x.new_zeros(2, config.context_size)
+    y, _ = network(x, start)
+    other, _ = network(zero + unit * x, start)
+    torch.testing.assert_close(other, zero + unit * y, rtol=1e-6, atol=1e-6 * unit)
+
+
+@torch.no_grad()
+def test_what_the_readout_ought_to_say_is_the_inverse_of_the_prediction() -> None:
+    for config in (ElmanConfig(2, 3, 2), ElmanConfig(2, 3, 2, taps=(1,), residual=True, per_stream_scale=True)):
+        x = random(2, 9, 2)
+        reading, _ = network_of(config).reading(x, torch.zeros(2, config.context_size))
+        says = random(2, 9, 2, seed=5)
+        torch.testing.assert_close(reading.target(reading.prediction(says))[:, 1:], says[:, 1:], rtol=0, atol=1e-4)

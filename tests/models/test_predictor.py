@@ -1,4 +1,5 @@
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -84,6 +85,27 @@ def test_predictors_of_one_checkpoint_do_not_share_their_network() -> None:
     assert Predictor(CHECKPOINT.network, CHECKPOINT.scaler, "cpu").network is not CHECKPOINT.network
 
 
+def test_only_the_targets_are_told() -> None:
+    """The other features are observed, and predicted only to go on with."""
+    predictor = Predictor(CHECKPOINT.network, CHECKPOINT.scaler, "cpu", targets=1)
+    predictions, context = predictor.observe(VALUES, predictor.zero_context())
+    expected, same = PREDICTOR.observe(VALUES, PREDICTOR.zero_context())
+    np.testing.assert_array_equal(predictions, expected[..., :1])
+    np.testing.assert_array_equal(context, same)
+    np.testing.assert_array_equal(predictor.forecast(context, 5), PREDICTOR.forecast(context, 5)[..., :1])
+
+
+def test_a_context_has_room_for_past_inputs_and_the_running_scale() -> None:
+    checkpoint = random_checkpoint(features=2, hidden_size=5, taps=(1, 3), residual=True, per_stream_scale=True)
+    predictor = checkpoint.predictor("cpu")
+    assert predictor.zero_context(3).shape == (3, 5 + 6 + 5)
+    predictions, context = predictor.observe(VALUES, predictor.zero_context())
+    forecast = predictor.forecast(context, 4)
+    np.testing.assert_allclose(forecast[:, 0], predictions[:, -1])
+    missing, _ = predictor.observe(np.full((1, 3, 2), np.nan), context)
+    np.testing.assert_allclose(forecast[:, 1:], missing, rtol=0, atol=1e-6 * SCALED_UNIT)
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
 def test_cuda_where_there_is_none_is_refused() -> None:
     with pytest.raises(DeviceError, match="use cpu or auto"):
@@ -92,12 +114,12 @@ def test_cuda_where_there_is_none_is_refused() -> None:
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_cuda_agrees_with_the_cpu() -> None:
-    gpu = CHECKPOINT.predictor("cuda")
-    expected, context = PREDICTOR.observe(VALUES, PREDICTOR.zero_context())
+@pytest.mark.parametrize("options", [{}, {"taps": (1, 3), "residual": True}, {"taps": (2,), "per_stream_scale": True}])
+def test_cuda_agrees_with_the_cpu(options: dict[str, Any]) -> None:
+    checkpoint = random_checkpoint(features=2, hidden_size=5, num_layers=2, **options)
+    cpu, gpu = checkpoint.predictor("cpu"), checkpoint.predictor("cuda")
+    expected, context = cpu.observe(VALUES, cpu.zero_context())
     predictions, gpu_context = gpu.observe(VALUES, gpu.zero_context())
     np.testing.assert_allclose(predictions, expected, rtol=0, atol=1e-5 * SCALED_UNIT)
     np.testing.assert_allclose(gpu_context, context, rtol=0, atol=1e-5)
-    np.testing.assert_allclose(
-        gpu.forecast(context, 9), PREDICTOR.forecast(context, 9), rtol=0, atol=1e-5 * SCALED_UNIT
-    )
+    np.testing.assert_allclose(gpu.forecast(context, 5), cpu.forecast(context, 5), rtol=0, atol=1e-5 * SCALED_UNIT)

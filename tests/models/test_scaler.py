@@ -7,8 +7,44 @@ from models import Scaler, ValueRangeError
 
 
 def test_it_is_fitted_without_the_missing_values() -> None:
-    scaler = Scaler.fit(np.array([[1.0, 10.0], [3.0, np.nan], [np.nan, 30.0]]))
-    assert scaler == Scaler(mean=(2.0, 20.0), scale=(1.0, 10.0))
+    values = np.random.default_rng(0).normal((2.0, 20.0), (1.0, 10.0), size=(200, 2))
+    gappy = np.insert(values, [0, 70, 70, 200], np.nan, axis=0)
+    assert Scaler.fit(gappy) == Scaler.fit(values)
+    assert Scaler.fit(values).mean == pytest.approx((2.0, 20.0), rel=0.05)
+    assert Scaler.fit(values).scale == pytest.approx((1.0, 10.0), rel=0.15)
+
+
+def test_the_highest_and_the_lowest_twentieth_count_as_their_bounds() -> None:
+    values = np.arange(101.0)[:, None]
+    drawn_in = np.clip(values, 5, 95)
+    scaler = Scaler.fit(values)
+    assert scaler.mean == pytest.approx((50.0,))
+    assert scaler.scale == pytest.approx((drawn_in.std(),))
+
+
+@pytest.mark.parametrize("absurd", [1e9, -1e30])
+def test_no_outlier_decides_the_scale(absurd: float) -> None:
+    values = np.random.default_rng(0).normal(size=(300, 1))
+    clean = Scaler.fit(values)
+    values[77] = absurd
+    fitted = Scaler.fit(values)
+    assert fitted.mean == pytest.approx(clean.mean, abs=0.05)
+    assert fitted.scale == pytest.approx(clean.scale, rel=0.05)
+
+
+def test_where_only_outliers_vary_they_all_count() -> None:
+    values = np.zeros((100, 2))
+    values[7] = 10, 10
+    values[:, 1] += np.arange(100)
+    fitted = Scaler.fit(values)
+    assert fitted.scale[0] == pytest.approx(values[:, 0].std())
+    assert fitted.mean[0] == pytest.approx(0.1)
+
+
+def test_a_stream_of_any_size_keeps_its_digits_where_the_feature_is_only_scaled() -> None:
+    for size in (1e-6, 1.0, 1e6):
+        raw = Scaler(mean=(0.0,), scale=(3.0,)).raw(np.array([[0.123456789 * size]], dtype=np.float32))
+        assert raw[0, 0] == pytest.approx(3 * 0.123456789 * size, rel=2e-7)
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=9))

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models import Checkpoint
+from models import Checkpoint, Scaler
 from service.engine import Engine, Prediction
 from service.errors import (
     InvalidRequest,
@@ -309,3 +309,25 @@ def test_a_commit_that_takes_too_long_is_refused_in_time() -> None:
         ask(engine, [1.0])
     assert late.value.details == {"retry_after": 1}
     assert len(engine.turns) == 0
+
+
+def test_exogenous_features_are_observed_and_not_predicted() -> None:
+    """Two numbers in, one out; the answer kept for a replay is as wide as the one that was given."""
+    engine = engine_of(replace(random_checkpoint(features=2), targets=1))
+    first = ask(engine, [[10.0, 20.0], [11.0, None]], step=0)
+    assert all(isinstance(prediction, float) for prediction in first.response.predictions)
+    assert ask(engine, [[10.0, 20.0], [11.0, None]], step=0).response == first.response
+    assert ask(engine, [[10.0, 25.0]]).response.predictions != ask(engine, [[10.0, 20.0]]).response.predictions
+    assert isinstance(forecast(engine, session_id="s", horizon=3).forecast[0], float)
+    assert (engine.describe().features, engine.describe().targets) == (["f0", "f1"], ["f0"])
+
+
+def test_every_option_of_the_network_can_be_served() -> None:
+    """A stream of another size, with a network that carries input lags and the stream's own scale."""
+    network = random_checkpoint(hidden_size=5, taps=(1, 2, 5), residual=True, per_stream_scale=True)
+    engine = engine_of(replace(network, scaler=Scaler((0.0,), (3.0,))))
+    wave = (5 + np.sin(np.arange(40) / 3)).tolist()
+    small, large = predict(engine, wave, "small"), predict(engine, [1e6 * value for value in wave], "large")
+    np.testing.assert_allclose(np.array(large) / 1e6, small, rtol=1e-5)
+    cut = [*predict(engine, wave[:17], "cut"), *predict(engine, wave[17:], "cut")]
+    np.testing.assert_allclose(cut, small, rtol=1e-6)
