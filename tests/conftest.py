@@ -14,6 +14,7 @@ from models import Checkpoint, Elman, ElmanConfig, Scaler, save
 for variable in [name for name in os.environ if name.startswith("ELMAN_")]:
     del os.environ[variable]  # no test depends on the user's own settings
 os.environ["BENTOML_HOME"] = tempfile.mkdtemp(prefix="bentoml-")  # no test touches the user's own store
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # for scipy, which is not loaded yet; matrices are small
 os.environ["BENTOML_DO_NOT_TRACK"] = "True"
 
 settings.register_profile("default", deadline=None, derandomize=True)  # shared machines are slow at times
