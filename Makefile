@@ -7,6 +7,11 @@ HOST = 127.0.0.1
 PORT = 3000
 CHECKPOINT = models/checkpoints/sunspots.safetensors
 
+# Accuracy: a folder of CSV or Parquet files, seeds to take the median of, processes.
+DATA = training/series
+SEEDS = 5
+JOBS = 2
+
 # Load test: users, duration, and the p99 in milliseconds above which it fails.
 USERS = 50
 DURATION = 20s
@@ -15,7 +20,7 @@ P99 = 250
 export BENTOML_DO_NOT_TRACK = True
 
 .DEFAULT_GOAL = help
-.PHONY: help serve train test check format load bench build container clean
+.PHONY: help serve train test check format accuracy load bench build container clean
 
 help: ## print this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -39,6 +44,9 @@ format: $(VENV)/test.stamp ## let ruff format and fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+accuracy: $(VENV)/serve.stamp ## measure the default training on every series of the folder DATA: SEEDS, JOBS
+	$(BIN)/python -m training accuracy $(DATA) --seeds $(SEEDS) --jobs $(JOBS)
+
 load: $(VENV)/test.stamp $(CHECKPOINT) ## load test with checked predictions: USERS, DURATION, P99 (ms)
 	$(BIN)/python -m tests.load.run --users $(USERS) --duration $(DURATION) --p99 $(P99)
 
@@ -52,7 +60,7 @@ container: build ## make a container image of the newest Bento (needs docker); o
 	$(BIN)/bentoml containerize elman:latest -t elman:latest $(DOCKER_OPTIONS)
 
 clean: ## remove the virtual environment and everything that was trained
-	rm -rf $(VENV) models/checkpoints/*.safetensors models/checkpoints/*.json models/checkpoints/*.png
+	rm -rf $(VENV) models/checkpoints/*.safetensors models/checkpoints/*.json models/checkpoints/*.png models/checkpoints/*.html
 
 $(CHECKPOINT): | $(VENV)/serve.stamp
 	@$(MAKE) --no-print-directory train

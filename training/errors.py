@@ -11,3 +11,7 @@ class DataError(TrainingError):
 
 class DivergenceError(TrainingError):
     """The loss stopped being a number."""
+
+
+class WorseThanNaiveError(TrainingError):
+    """The model would predict worse than the last value does."""

@@ -1,79 +1,115 @@
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from models import Elman, ElmanConfig
-from training.data import Split
+from models import ElmanConfig
+from tests.training.examples import QUICK, Values, grouped, logistic, same, sine
+from training.choice import Rows
 from training.errors import DivergenceError
-from training.loop import Options, fit
+from training.loop import Loop, Options
+from training.start import orthogonal
+from training.streams import Streams
+from training.team import Team
 
-SINE = torch.from_numpy(np.sin(np.arange(160) * 0.4)[:, None].astype(np.float32))
-SPLIT = Split.of(160, 0.15, 0.15)
-QUICK = Options(hidden_size=6, epochs=30, learning_rate=0.02, window=16)
-
-
-def ignore(loss: float) -> None:
-    pass
+TAPS = (1, 2)
+SERIES = 2 * logistic(400)
 
 
-def test_it_learns() -> None:
+def start(options: Options, features: int = 1, targets: int | None = None) -> Loop:
+    generator = torch.Generator().manual_seed(options.seed)
+    config = ElmanConfig(features, options.hidden_size, features, taps=TAPS, residual=True)
+    if options.nonlinearity != config.nonlinearity:
+        config = replace(config, nonlinearity=options.nonlinearity)
+    return Loop(orthogonal(config, generator), options, TAPS, targets or features, Team())
+
+
+def run(groups: Sequence[Streams], options: Options = QUICK) -> tuple[Loop, list[float]]:
     losses: list[float] = []
-    result = fit(SINE, SPLIT, QUICK, losses.append)
-    assert len(losses) == result.epochs
-    assert result.validation_loss == min(losses) == losses[result.best_epoch - 1]
-    assert result.validation_loss < 0.1 * losses[0]
+    loop = start(options, groups[0].values.shape[2])
+    loop.run(groups, lambda _what, loss: losses.append(loss), None)
+    return loop, losses
 
 
-def test_the_weights_are_those_of_the_best_epoch() -> None:
-    result = fit(SINE, SPLIT, replace(QUICK, learning_rate=0.1, epochs=500, patience=3), ignore)
-    assert result.best_epoch < result.epochs
-    outputs, _ = result.network(SINE[None, :-1], torch.zeros(1, 6))
-    part = slice(SPLIT.train - 1, SPLIT.validation - 1)
-    loss = (outputs[0, part] - SINE[1:][part]).square().mean().item()
-    assert loss == pytest.approx(result.validation_loss, rel=1e-3)
+def moved(options: Options) -> float:
+    """How far the hidden weights move in one epoch."""
+    before = start(options).network.hidden_weights[0].detach().clone()
+    loop, _ = run(grouped(SERIES), replace(options, epochs=1))
+    return float((loop.network.hidden_weights[0].detach() - before).norm())
 
 
-def test_the_same_seed_gives_the_same_network() -> None:
-    one, same, other = (fit(SINE, SPLIT, replace(QUICK, epochs=3, seed=seed), ignore).network for seed in (1, 1, 2))
-    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), same.parameters(), strict=True))
-    assert not torch.equal(one.readout_weight, other.readout_weight)
+def test_the_same_seed_gives_the_same_weights() -> None:
+    one, again, other = (run(grouped(SERIES), replace(QUICK, seed=seed))[0].network for seed in (1, 1, 2))
+    assert same(one, again)
+    assert not same(one, other)
 
 
-def test_the_test_part_is_never_looked_at() -> None:
-    changed = SINE.clone()
-    changed[SPLIT.validation :] = 1e3
-    one, other = (fit(series, SPLIT, replace(QUICK, epochs=3), ignore).network for series in (SINE, changed))
-    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+def test_the_best_epoch_is_kept_and_never_worse_than_the_start() -> None:
+    loop, losses = run(grouped(SERIES), replace(QUICK, epochs=8, learning_rate=0.02))
+    assert len(losses) == loop.epoch + 1
+    assert loop.best_loss == min(losses) == losses[loop.best_epoch] < losses[0]
 
 
 def test_it_stops_when_validation_no_longer_improves() -> None:
-    result = fit(SINE, SPLIT, replace(QUICK, epochs=500, patience=3, learning_rate=0.1), ignore)
-    assert result.epochs == result.best_epoch + 3
-
-
-def test_gaps_are_filled_as_in_serving_and_left_out_of_the_loss() -> None:
-    gappy = SINE.clone()
-    gappy[::7] = torch.nan
-    result = fit(gappy, SPLIT, QUICK, ignore)
-    assert np.isfinite(result.validation_loss)
-    assert result.validation_loss < 0.1
-
-
-def test_the_gradient_reaches_back_through_the_window() -> None:
-    """With windows of one step the context is cut every time, and another network comes out."""
-    one, other = (fit(SINE, SPLIT, replace(QUICK, epochs=2, window=window), ignore).network for window in (1, 16))
-    assert not torch.allclose(one.readout_weight, other.readout_weight)
+    loop, losses = run(grouped(SERIES), replace(QUICK, epochs=500, patience=2, learning_rate=1.0))
+    assert loop.epoch == loop.best_epoch + 2 < 500
+    assert loop.best_loss <= losses[0]
 
 
 def test_divergence_is_reported() -> None:
-    with pytest.raises(DivergenceError, match="smaller --learning-rate"):
-        fit(SINE * 1e20, SPLIT, replace(QUICK, nonlinearity="relu", learning_rate=1e30, clip=1e30), ignore)
+    with pytest.raises(DivergenceError, match="in epoch 1; try a smaller --learning-rate"):
+        run(grouped(SERIES), replace(QUICK, nonlinearity="relu", learning_rate=1e30, clip=1e30))
 
 
-def test_the_result_is_a_float32_network() -> None:
-    network = fit(SINE, SPLIT, replace(QUICK, epochs=1, num_layers=2, bias=False), ignore).network
-    assert network.config == ElmanConfig(1, 6, 1, num_layers=2, bias=False)
-    assert isinstance(network, Elman)
-    assert {parameter.dtype for parameter in network.parameters()} == {torch.float32}
+def test_missing_values_do_not_poison() -> None:
+    gappy = sine(400)
+    gappy[5::7] = gappy[200:210] = gappy[:2] = np.nan
+    loop, losses = run(grouped(gappy))
+    assert np.isfinite(losses).all()
+    assert all(parameter.isfinite().all() for parameter in loop.network.parameters())
+    assert loop.best_loss < 1e-3
+
+
+def test_missing_targets_are_not_learned_from() -> None:
+    gappy = sine(500)
+    gappy[150:160] = np.nan
+    (streams,) = grouped(gappy)
+    rows = Rows.of(start(QUICK).network, [streams], Team())
+    assert rows.train.count == streams.part("train", 100).sum() - 10
+    assert rows.finite
+
+
+def test_what_is_beyond_the_end_of_a_series_has_no_influence() -> None:
+    (streams,) = grouped(SERIES)
+    padding = torch.full((1, 70, 1), torch.nan, dtype=torch.float64)
+    padded = replace(streams, values=torch.cat((streams.values, padding), dim=1))
+    one, other = run([streams])[0].network, run([padded])[0].network
+    for mine, theirs in zip(one.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=0, atol=1e-9)
+
+
+def test_the_gradient_reaches_back_through_the_window() -> None:
+    one, other = (run(grouped(SERIES), replace(QUICK, window=window))[0].network for window in (4, 64))
+    assert not same(one, other)
+
+
+def test_the_gradient_is_clipped() -> None:
+    """Adam forgives a gradient its size, but not one below its epsilon of 1e-8."""
+    assert moved(replace(QUICK, clip=1e-10, weight_decay=0)) < 0.1 * moved(replace(QUICK, weight_decay=0))
+
+
+def test_in_a_closed_loop_the_network_learns_something_else_and_the_same_twice() -> None:
+    closed = replace(QUICK, closed_loop=6)
+    one, again, opened = (run(grouped(SERIES), options)[0].network for options in (closed, closed, QUICK))
+    assert same(one, again)
+    assert not same(one, opened)
+    assert all(parameter.isfinite().all() for parameter in one.parameters())
+
+
+def test_series_of_different_length_are_learned_from_together() -> None:
+    values: list[Values] = [SERIES, SERIES[:150], SERIES[:90]]
+    loop, losses = run(grouped(*values))
+    assert np.isfinite(losses).all()
+    assert not same(loop.network, run(grouped(SERIES))[0].network)

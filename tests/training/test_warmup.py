@@ -32,3 +32,20 @@ def test_a_network_without_memory_forgets_at_once() -> None:
 
 def test_a_network_that_keeps_everything_never_forgets() -> None:
     assert forgetting_steps(Leaky(1.0), SERIES) is None
+
+
+def test_a_readout_of_taps_has_forgotten_when_the_last_of_them_is_full() -> None:
+    """From zero, what is at lag 5 is right only after five observations."""
+    network = Elman(ElmanConfig(1, 1, 1, taps=(1, 5), residual=True))
+    with torch.no_grad():
+        network.readout_weight[0] = 0  # the hidden state is not read
+        network.readout_weight[1:] = 0.5
+    assert forgetting_steps(network, SERIES) == 5
+
+
+def test_missing_values_do_not_keep_it_from_forgetting() -> None:
+    gappy = SERIES.clone()
+    gappy[::9] = torch.nan
+    forgotten = forgetting_steps(Elman(ElmanConfig(1, 4, 1), torch.Generator().manual_seed(0)), gappy)
+    assert forgotten is not None
+    assert forgotten < 30
