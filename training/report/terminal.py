@@ -51,7 +51,7 @@ def print_kept(record: Mapping[str, Any], console: Console) -> None:
     kept = record.get("kept")
     if not kept:
         return
-    console.print(str(kept.get("reason") or f"Kept: {kept['kept']}."))
+    console.print(str(kept.get("reason") or kept["kept"]), markup=False)
     if losses := kept.get("losses"):
         table = _table("")
         table.add_column("validation loss")
