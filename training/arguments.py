@@ -110,7 +110,13 @@ def _training(parser: argparse.ArgumentParser) -> None:
         help="share of all rows, before the test part, that decides what is kept (default 15 %% of the rows before the "
         f"test part, but at least {VALIDATION_ROWS} or half)",
     )
-    add("--test", type=_share, default=TEST_SHARE, metavar="SHARE", help="share of rows at the end that is only judged")
+    add(
+        "--test",
+        type=_share,
+        default=TEST_SHARE,
+        metavar="SHARE",
+        help="share of rows at the end that is only judged (default %(default)s)",
+    )
     for name, kind, metavar, meaning in (
         ("hidden-size", _count, "H", "context units per layer"),
         ("num-layers", _count, "L", "layers"),
@@ -155,7 +161,7 @@ def data_arguments(parser: argparse.ArgumentParser) -> None:
         help=".csv, .tsv, .txt (also .gz) or .parquet files; one series each, or more",
     )
     add("--column", action="append", metavar="NAME", help="column to predict; repeatable (default: the only one)")
-    add("--exogenous", action="append", metavar="NAME", help="column that is known besides; repeatable")
+    add("--exogenous", action="append", metavar="NAME", help="column observed besides, not predicted; repeatable")
     add("--time", metavar="NAME", help="column of times (default: recognised)")
     add("--series-column", dest="series", metavar="NAME", help="column that names the series (default: recognised)")
     add("--header", choices=get_args(Header), default="auto", help="whether the first line names the columns")

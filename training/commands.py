@@ -68,6 +68,8 @@ def fit(options: argparse.Namespace) -> None:
             )
         if members.leads:
             _write(trained, order)
+            for finding in order.dataset.findings:
+                console.print(f"found: {finding}", markup=False)
             terminal.print_scores(trained.judgements, console)
             terminal.print_kept(trained.record, console)
             console.print(f"written: {order.output} (and .json, .png, .html)", soft_wrap=True)
@@ -144,27 +146,27 @@ def _fit_separately(order: Order, jobs: int) -> None:
     failures = []
     with _bar(console) as (progress, task):
         progress.update(task, total=len(orders))
-        for one, failure in zip(orders, side_by_side(_fit_quietly, orders, jobs), strict=True):
+        for one, (told, failed) in zip(orders, side_by_side(_fit_quietly, orders, jobs), strict=True):
             progress.advance(task)
-            if failure:
-                failures.append(failure)
+            if failed:
+                failures.append(told)
             else:
-                console.print(f"written: {one.output} (and .json, .png, .html)", soft_wrap=True)
+                console.print(f"{told}\nwritten: {one.output} (and .json, .png, .html)", soft_wrap=True, markup=False)
     if failures:
         raise TrainingError(f"{len(failures)} of {len(orders)} series failed: {'; '.join(failures)}")
 
 
-def _fit_quietly(order: Order) -> str:
-    """Returns why it failed, or nothing."""
+def _fit_quietly(order: Order) -> tuple[str, bool]:
+    """Returns how good it is, or why it failed; and whether it did."""
     state = order.output.with_suffix(".resume")
+    name = order.dataset.series[0].name
     try:
-        _write(
-            train(order.dataset, order.splits, order.options, units=order.units, state=state, resume=order.resume),
-            order,
-        )
+        trained = train(order.dataset, order.splits, order.options, units=order.units, state=state, resume=order.resume)
     except TrainingError as error:
-        return f"{order.dataset.series[0].name}: {error}"
-    return ""
+        return f"{name}: {error}", True
+    _write(trained, order)
+    skills = ", ".join(f"{judged.name} {judged.scores[0].skill:+.1%}" for judged in trained.judgements)
+    return f"{name}: skill over naive {skills}. {trained.record['kept']['reason']}", False
 
 
 def _write(trained: Trained, order: Order) -> None:

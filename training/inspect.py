@@ -167,9 +167,9 @@ def _lasting(every: Spacing | None, season: int) -> str:
 
 
 def _command(options: argparse.Namespace, files: Sequence[File], data: Dataset) -> str:
-    """The `fit` that reads the same; of several columns the last that is not constant, if none was chosen."""
+    """The `fit` that reads the same; all columns that are not constant, if none was chosen."""
     candidates = [name for at, name in enumerate(data.features[: data.targets]) if _varies(data, at)]
-    columns = options.column or candidates[-1:] or list(data.features[:1])
+    columns = options.column or candidates or list(data.features[:1])
     words = ["python", "-m", "training", "fit", *options.data]
     words += [word for name in columns for word in ("--column", name)]
     words += [word for name in options.exogenous or () for word in ("--exogenous", name)]

@@ -64,7 +64,7 @@ def _missing(series: Sequence[Found], features: Sequence[str]) -> list[str]:
         absent = [(name, np.isnan(values[:, column])) for name, _, values in series]
         those = [(name, gone) for name, gone in absent if gone.any()]
         if those:
-            count, rows = sum(int(gone.sum()) for _, gone in those), sum(len(gone) for _, gone in absent)
+            count, rows = sum(int(gone.sum()) for _, gone in those), sum(len(gone) for _, gone in those)
             share = f"{max(count / rows, 0.0001):.2%}".replace(".00%", "%")
             longest = max(_longest_run(gone) for _, gone in those)
             where = _of([name for name, _ in those], len(series))

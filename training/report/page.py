@@ -105,6 +105,7 @@ def _facts(record: Mapping[str, Any]) -> dict[str, str]:
     facts = {
         "rows": _words(data.get("rows")),
         "columns": _names(data.get("columns")),
+        "exogenous": _names(data.get("exogenous")),
         "split": _split(record.get("split")),
         "seed": _words(record.get("seed")),
         "network": _words(record.get("architecture")),

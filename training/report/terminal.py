@@ -54,8 +54,8 @@ def print_kept(record: Mapping[str, Any], console: Console) -> None:
     console.print(str(kept.get("reason") or kept["kept"]), markup=False)
     if losses := kept.get("losses"):
         table = _table("")
-        table.add_column("validation loss")
-        table.add_column("", justify="right")
+        table.add_column("")
+        table.add_column("validation loss", justify="right")
         for name, loss in losses.items():
             table.add_row(name, number(loss), style="bold" if name == kept["kept"] else "")
         console.print(table)
