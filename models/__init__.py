@@ -1,5 +1,6 @@
 """The network, its runtime and its checkpoint file. Knows no HTTP, no BentoML and no data files."""
 
+from models.calibration import Calibration
 from models.checkpoint import Checkpoint, load, save
 from models.config import ElmanConfig
 from models.elman import Elman
@@ -8,6 +9,7 @@ from models.predictor import Predictor
 from models.scaler import Scaler
 
 __all__ = [
+    "Calibration",
     "Checkpoint",
     "CheckpointError",
     "DeviceError",

@@ -19,10 +19,11 @@ import torch
 from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
+from models.calibration import Calibration
 from models.config import ElmanConfig
 from models.elman import Elman
 from models.errors import CheckpointError, ModelError
-from models.predictor import Device, Predictor, Values
+from models.predictor import ALARM_RATE, Device, Predictor, Values
 from models.scaler import Scaler
 
 FORMAT_VERSION = "1"
@@ -38,7 +39,8 @@ class Checkpoint:
     The first `targets` features are what it is asked for (None: all). The others are exogenous: they are observed, and
     predicted only so that a forecast and a missing value have something to go on with.
     `training` is the record of how it came to be (data, split, seed, versions, metrics); free-form JSON.
-    `warmup` is after how many observations the network has forgotten its start, None if it never did.
+    `warmup` is after how many observations the network has forgotten its start, None if it never did. `calibration` is
+    what is known of its errors; without it there are no intervals and no alarms.
 
     Raises:
         ValueError: the parts do not fit each other.
@@ -51,6 +53,7 @@ class Checkpoint:
     training: Mapping[str, Any] = field(default_factory=dict)
     warmup: int | None = None
     targets: int | None = None
+    calibration: Calibration | None = None
 
     def __post_init__(self) -> None:
         config, width = self.network.config, len(self.features)
@@ -65,20 +68,25 @@ class Checkpoint:
             raise ValueError(f"targets must be how many of the {width} features count, not {self.targets!r}")
         if self.warmup is not None and (type(self.warmup) is not int or self.warmup < 0):
             raise ValueError(f"warmup must be a number of observations, not {self.warmup!r}")
+        if self.calibration is not None and self.calibration.targets != (self.targets or width):
+            raise ValueError(f"calibration of {self.calibration.targets} targets, not of {self.targets or width}")
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over weights and configuration: two checkpoints that share it have the same contexts."""
-        digest = hashlib.sha256(
-            _json({"config": self.network.config.description(), "scaler": asdict(self.scaler)}).encode()
-        )
+        """SHA-256 over weights, configuration and calibration: checkpoints that share it have the same contexts."""
+        described = {"config": self.network.config.description(), "scaler": asdict(self.scaler)}
+        if self.calibration is not None:
+            described["calibration"] = self.calibration.description()
+        digest = hashlib.sha256(_json(described).encode())
         for name, tensor in sorted(_weights(self.network).items()):
             digest.update(name.encode() + tensor.numpy().astype("<f4").tobytes())
         return digest.hexdigest()
 
-    def predictor(self, device: Device = "auto") -> Predictor:
+    def predictor(self, device: Device = "auto", *, alarm_rate: float = ALARM_RATE, adapt: bool = False) -> Predictor:
         """The runtime of this checkpoint on a device."""
-        return Predictor(self.network, self.scaler, device, self.targets)
+        return Predictor(
+            self.network, self.scaler, device, self.targets, self.calibration, alarm_rate=alarm_rate, adapt=adapt
+        )
 
 
 def save(checkpoint: Checkpoint, path: str | os.PathLike[str]) -> Path:
@@ -99,7 +107,8 @@ def save(checkpoint: Checkpoint, path: str | os.PathLike[str]) -> Path:
         "training": _json(checkpoint.training),
         "warmup": _json(checkpoint.warmup),
         "targets": _json(checkpoint.targets),
-        "golden": _json({"values": _nullable(questions), "predictions": _replay(checkpoint, questions).tolist()}),
+        "calibration": _json(checkpoint.calibration.description() if checkpoint.calibration else None),
+        "golden": _json({"values": _nullable(questions)} | _nullables(_replay(checkpoint, questions))),
         "fingerprint": checkpoint.fingerprint,
     }
     content = _canonical(to_safetensors(_weights(checkpoint.network), metadata=metadata))
@@ -145,12 +154,13 @@ def _check_envelope(path: Path) -> None:
         raise CheckpointError("not a file")
     size = path.stat().st_size
     with path.open("rb") as file:
-        start = file.read(8)
-    if start[:1] == b"\x80" or start[:4] == b"PK\x03\x04":
+        start = file.read(9)
+    is_header = start[8:] == b"{"  # its length may begin as a pickle does
+    if not is_header and (start[:1] == b"\x80" or start[:4] == b"PK\x03\x04"):
         raise CheckpointError("a pickle, not a safetensors file; pickles run code and are never loaded")
     if len(start) < 8:
         raise CheckpointError("truncated: not even the header's length is there")
-    header = int.from_bytes(start, "little")
+    header = int.from_bytes(start[:8], "little")
     if header > MAX_HEADER_BYTES:
         raise CheckpointError(f"not a checkpoint: it claims a header of {header} bytes, {MAX_HEADER_BYTES} are allowed")
     if header + 8 > size:
@@ -170,28 +180,37 @@ def _parse(metadata: Mapping[str, str], slices: Mapping[str, Any]) -> Checkpoint
         features, units = (tuple(map(str, json.loads(metadata[key]))) for key in ("features", "units"))
         training, warmup = json.loads(metadata["training"]), json.loads(metadata["warmup"])
         targets = json.loads(metadata.get("targets", "null"))
+        calibration = json.loads(metadata.get("calibration", "null"))
         golden = json.loads(metadata["golden"])
         stored = metadata["fingerprint"]
         _check_shapes(config, slices)
         network = Elman(config)
         network.load_state_dict({name: part[:] for name, part in slices.items()})
-        checkpoint = Checkpoint(network, scaler, features, units, training, warmup, targets)
-        questions = np.array(golden["values"], dtype=np.float64)
-        answers = np.array(golden["predictions"], dtype=np.float64)
+        known = None if calibration is None else Calibration.of(calibration)
+        checkpoint = Checkpoint(network, scaler, features, units, training, warmup, targets, known)
+        questions = np.array(golden.pop("values"), dtype=np.float64)
+        answers = {name: np.array(rows, dtype=np.float64) for name, rows in golden.items()}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CheckpointError(f"its metadata is not valid ({type(error).__name__}: {error})") from None
     if checkpoint.fingerprint != stored:
         raise CheckpointError("weights or configuration do not match the fingerprint; it was altered after training")
-    asked = targets or len(features)
-    if questions.ndim != 2 or questions.shape[1] != len(features) or answers.shape != (len(questions), asked):
+    if questions.ndim != 2 or questions.shape[1] != len(features):
         raise CheckpointError("its golden pair has the wrong shape")
-    with np.errstate(invalid="ignore"):
-        deviation = np.abs(_replay(checkpoint, questions) - answers) / checkpoint.scaler.scale[:asked]
-    if not (deviation <= GOLDEN_TOLERANCE).all():
+    replayed = _replay(checkpoint, questions)
+    if replayed.keys() != answers.keys() or any(replayed[name].shape != answers[name].shape for name in answers):
+        raise CheckpointError("its golden pair has the wrong shape")
+    if not all(_near(replayed[name], answers[name], checkpoint.scaler) for name in answers):
         raise CheckpointError(
             "it does not reproduce its golden pair: the file was altered, or this machine computes differently"
         )
     return checkpoint
+
+
+def _near(replayed: Values, stored: Values, scaler: Scaler) -> bool:
+    """(T, O) raw units; NaN only where the other has it."""
+    with np.errstate(invalid="ignore"):
+        deviation = np.abs(replayed - stored) / scaler.scale[: stored.shape[1]]
+    return bool(((deviation <= GOLDEN_TOLERANCE) | (np.isnan(replayed) & np.isnan(stored))).all())
 
 
 def _check_shapes(config: ElmanConfig, slices: Mapping[str, Any]) -> None:
@@ -204,11 +223,13 @@ def _check_shapes(config: ElmanConfig, slices: Mapping[str, Any]) -> None:
             raise CheckpointError(f"tensor {name} is {dtype} {found}, its configuration says F32 {shape}")
 
 
-def _replay(checkpoint: Checkpoint, values: Values) -> Values:
-    """(T, F) -> (T, O), from the zero context, on the CPU reference."""
+def _replay(checkpoint: Checkpoint, values: Values) -> dict[str, Values]:
+    """(T, F) -> (T, O) of predictions and bounds, from the zero context, on the CPU reference."""
     predictor = checkpoint.predictor("cpu")
-    predictions, _ = predictor.observe(values[None], predictor.zero_context())
-    replayed: Values = predictions[0]
+    observed = predictor.observe(values[None], predictor.zero_context())
+    replayed = {"predictions": observed.predictions[0]}
+    if observed.watch is not None:
+        replayed |= {"lower": observed.watch.lower[0], "upper": observed.watch.upper[0]}
     return replayed
 
 
@@ -223,6 +244,10 @@ def _golden_values(checkpoint: Checkpoint) -> Values:
 def _nullable(values: Values) -> list[list[float | None]]:
     """JSON has no NaN: a missing value is null."""
     return [[None if np.isnan(value) else value for value in row] for row in values.tolist()]
+
+
+def _nullables(named: Mapping[str, Values]) -> dict[str, list[list[float | None]]]:
+    return {name: _nullable(values) for name, values in named.items()}
 
 
 def _weights(network: Elman) -> dict[str, Tensor]:

@@ -71,6 +71,11 @@ class Elman(nn.Module):
 
         x: (B, F), h: (B, C) -> y: (B, O), h: (B, C)
         """
+        h = self.advance(x, h)
+        return self.peek(h), h
+
+    def advance(self, x: Tensor, h: Tensor) -> Tensor:
+        """The context after one observation. x: (B, F), h: (B, C) -> h: (B, C)"""
         hidden, delayed, statistics = h.split_with_sizes(self.config.context_sizes, dim=1)
         below, context = x, []
         if self.config.per_stream_scale:
@@ -86,14 +91,27 @@ class Elman(nn.Module):
             context.append(below)
         if self.config.delay:
             context += [x, delayed[:, : -self.config.input_size]]
-        h = torch.cat((*context, statistics), dim=1)
-        return self.peek(h), h
+        return torch.cat((*context, statistics), dim=1)
 
     def peek(self, h: Tensor) -> Tensor:
         """The prediction that a context already holds. h: (B, C) -> y: (B, O)"""
+        reading = self.read(h)
+        return reading.prediction(self.say(reading.features))
+
+    def read(self, h: Tensor) -> Reading:
+        """What the readout reads in a context. h: (B, C) -> features (B, P)"""
         hidden, delayed, statistics = h.split_with_sizes(self.config.context_sizes, dim=1)
         lines = delayed.reshape(len(h), self.config.delay, self.config.input_size).unbind(dim=1)
-        return self._read(hidden[:, -self.config.hidden_size :], lines, statistics)
+        return self._reading(hidden[:, -self.config.hidden_size :], lines, statistics)
+
+    def say(self, features: Tensor) -> Tensor:
+        """What the readout says to features. (..., P) -> (..., O)"""
+        return _affine(features, self.readout_weight, self.readout_bias if self.config.bias else None)
+
+    def unit(self, h: Tensor) -> Tensor:
+        """In which a stream's errors are counted: its running scale, 0 before it has one, or 1. h: (B, C) -> (B, F)"""
+        features = self.config.input_size
+        return h[:, -features:] if self.config.per_stream_scale else h.new_ones(len(h), features)
 
     def scan(self, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
         """The step over time; a missing input (NaN) is replaced by the prediction for it, so F = O is needed.
@@ -114,7 +132,7 @@ class Elman(nn.Module):
         x: (B, T, F), h: (B, C) -> y: (B, T, O), h: (B, C)
         """
         reading, h = self.reading(x, h)
-        return reading.prediction(self._affine_readout(reading.features)), h
+        return reading.prediction(self.say(reading.features)), h
 
     def reading(self, x: Tensor, h: Tensor) -> tuple[Reading, Tensor]:
         """What the readout reads at every step of a sequence: its regressors, if the rest is held still.
@@ -188,10 +206,6 @@ class Elman(nn.Module):
     def _bias(self, layer: int) -> Tensor | None:
         return self.hidden_biases[layer] if self.config.bias else None
 
-    def _read(self, hidden: Tensor, lines: Sequence[Tensor], statistics: Tensor) -> Tensor:
-        reading = self._reading(hidden, lines, statistics)
-        return reading.prediction(self._affine_readout(reading.features))
-
     def _reading(self, hidden: Tensor, lines: Sequence[Tensor], statistics: Tensor) -> Reading:
         """hidden: (..., H); lines: D inputs (..., F), newest first; statistics: (..., 1 + 2F)"""
         config, features = self.config, self.config.input_size
@@ -201,9 +215,6 @@ class Elman(nn.Module):
         seen = [running.seen(tap, statistics) for tap in taps]
         mean, scale = statistics[..., 1 : 1 + features], statistics[..., 1 + features :]
         return Reading(torch.cat((hidden, *seen), dim=-1), lines[0] if config.residual else mean, scale)
-
-    def _affine_readout(self, features: Tensor) -> Tensor:
-        return _affine(features, self.readout_weight, self.readout_bias if self.config.bias else None)
 
 
 def _affine(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

@@ -63,7 +63,13 @@ class Scaler:
         float32 holds no more, and a person reads 15.343188 more easily than 15.343187909841537. A feature that is only
         scaled, with mean 0, keeps 8 significant digits, however small it is: streams of any size share its scale.
         """
-        raw: NDArray[np.float64] = scaled * self._scale + self._mean
+        return self._rounded(scaled * self._scale + self._mean)
+
+    def raw_size(self, scaled: NDArray[np.float32]) -> NDArray[np.float64]:
+        """A difference or a width: (..., F) scaled float32 -> (..., F) raw float64."""
+        return self._rounded(scaled * self._scale)
+
+    def _rounded(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:
         tenths = _tenths(np.where(self._mean == 0, np.abs(raw), self._scale)) if self._only_scaled else self._tenths
         rounded: NDArray[np.float64] = np.rint(raw * tenths) / tenths
         return rounded

@@ -10,6 +10,7 @@ import torch
 from hypothesis import settings
 
 from models import Checkpoint, Elman, ElmanConfig, Scaler, save
+from tests.models.examples import calibration
 
 for variable in [name for name in os.environ if name.startswith("ELMAN_")]:
     del os.environ[variable]  # no test depends on the user's own settings
@@ -25,12 +26,16 @@ torch.set_num_threads(1)
 MakeCheckpoint = Callable[..., Path]
 
 
-def random_checkpoint(features: int = 1, hidden_size: int = 6, seed: int = 0, **options: object) -> Checkpoint:
+def random_checkpoint(
+    features: int = 1, hidden_size: int = 6, seed: int = 0, calibrated: bool = False, **options: object
+) -> Checkpoint:
     """An untrained network over features f0, f1, … with means 10, 20, … and scales 4, 5, …."""
     config = ElmanConfig(features, hidden_size, features, **options)  # type: ignore[arg-type]
     scaler = Scaler(tuple(10.0 * (i + 1) for i in range(features)), tuple(4.0 + i for i in range(features)))
     network = Elman(config, torch.Generator().manual_seed(seed))
-    return Checkpoint(network, scaler, tuple(f"f{i}" for i in range(features)), training={"seed": seed})
+    names = tuple(f"f{i}" for i in range(features))
+    known = calibration(features, error=1.0, settling=(2.0, 1.5, 1.0)) if calibrated else None
+    return Checkpoint(network, scaler, names, training={"seed": seed}, calibration=known)
 
 
 @pytest.fixture

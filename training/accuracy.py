@@ -170,7 +170,7 @@ def _numeric(path: Path) -> tuple[str, ...]:
 
 
 def _measure(measure: str, case: Case, trained: Trained) -> float:
-    judged, values, test = trained.judgements[0], case.dataset.series[0].values, slice(case.split.validation, None)
+    judged, values, test = trained.judgements[0], case.dataset.series[0].values, slice(case.split.calibration, None)
     if measure == "RMSE":
         return judged.scores[0].rmse
     if measure == "skill":

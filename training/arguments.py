@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from training.choice import KINDS
-from training.data import VALIDATION_ROWS, Header, Policy
+from training.data import CALIBRATION_ROWS, VALIDATION_ROWS, Header, Policy
 from training.loop import Options
 
 CHECKPOINTS = Path("models/checkpoints")
@@ -107,8 +107,22 @@ def _training(parser: argparse.ArgumentParser) -> None:
         "--validation",
         type=_share,
         metavar="SHARE",
-        help="share of all rows, before the test part, that decides what is kept (default 15 %% of the rows before the "
-        f"test part, but at least {VALIDATION_ROWS} or half)",
+        help="share of all rows, before the calibration part, that decides what is kept (default 15 %% of the rows "
+        f"before the calibration part, but at least {VALIDATION_ROWS} or half)",
+    )
+    add(
+        "--calibration",
+        type=_share,
+        metavar="SHARE",
+        help="share of all rows, before the test part, that tells how large errors are (default 10 %% of the rows "
+        f"before the test part, but at least {CALIBRATION_ROWS} or an eighth)",
+    )
+    add(
+        "--level",
+        type=_level,
+        default=defaults["level"],
+        metavar="SHARE",
+        help="coverage of the intervals where no other is asked for (default %(default)s)",
     )
     add(
         "--test",
@@ -234,6 +248,13 @@ def _share(text: str) -> float:
     number = float(text)
     if not 0 < number < 0.5:
         raise argparse.ArgumentTypeError(f"{text!r} is not between 0 and 0.5")
+    return number
+
+
+def _level(text: str) -> float:
+    number = float(text)
+    if not 0 < number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not between 0 and 1")
     return number
 
 

@@ -14,6 +14,8 @@ from training.fit import Tell, silent
 from training.loop import Options
 from training.train import train
 
+Shares = tuple[float | None, float | None]
+
 
 def origins(rows: int, folds: int) -> list[int]:
     """Where the blocks begin: the second half of the rows, cut into `folds` blocks (Tashman 2000)."""
@@ -21,26 +23,26 @@ def origins(rows: int, folds: int) -> list[int]:
 
 
 def backtest(
-    dataset: Dataset, validation: float | None, folds: int, options: Options, tell: Tell = silent
+    dataset: Dataset, shares: Shares, folds: int, options: Options, tell: Tell = silent
 ) -> list[list[Judgement]]:
     """The judgements of every fold; each network has seen nothing from its origin on.
+
+    shares: of the rows of a fold for validation and for calibration, None: as many as by default.
 
     Raises:
         DataError: a series is too short for so many folds.
         DivergenceError, WorseThanNaiveError: as `fit`.
     """
-    return [_fold(dataset, validation, folds, number, options, tell) for number in range(folds)]
+    return [_fold(dataset, shares, folds, number, options, tell) for number in range(folds)]
 
 
-def _fold(
-    dataset: Dataset, validation: float | None, folds: int, number: int, options: Options, tell: Tell
-) -> list[Judgement]:
+def _fold(dataset: Dataset, shares: Shares, folds: int, number: int, options: Options, tell: Tell) -> list[Judgement]:
     series, splits = [], []
     for one in dataset.series:
         begins = [*origins(len(one.values), folds), len(one.values)]
         origin, end = begins[number], begins[number + 1]
         series.append(_until(one, end))
-        splits.append(Split.at(origin, end, validation))
+        splits.append(Split.at(origin, end, *shares))
     return train(replace(dataset, series=tuple(series)), splits, options, tell=tell).judgements
 
 
@@ -52,7 +54,7 @@ def _until(series: Series, end: int) -> Series:
 def record(folds: Sequence[Sequence[Judgement]]) -> dict[str, Any]:
     """As JSON holds it: the origins, and by target and method the RMSE of every fold and the mean skill over naive."""
     return {
-        "origins": [fold[0].split.validation for fold in folds],
+        "origins": [fold[0].split.calibration for fold in folds],
         "targets": {
             judged.name: {
                 method: {"rmse": [score.rmse for score in scores], "skill": mean(score.skill for score in scores)}

@@ -35,13 +35,14 @@ What is best of many is so by luck, too, and the more the fewer values it was ju
 
 @dataclass(frozen=True)
 class Rows:
-    """All regressors of all series: sums over the training and over the validation part, and the latter's rows.
+    """All regressors of all series: sums over the three parts, and the rows of the validation part.
 
     features: (N, P), targets: (N, F), in what the readout ought to say; naive: (N, F), what is said for persistence.
     """
 
     train: Moments
     validation: Moments
+    calibration: Moments
     features: Tensor
     targets: Tensor
     naive: Tensor
@@ -52,7 +53,7 @@ class Rows:
         """From running through all series from their start; a member of the team runs through its own."""
         config = network.config
         width, outputs = config.readout_size, config.output_size
-        train = validation = Moments.none(width, outputs)
+        train = validation = calibration = Moments.none(width, outputs)
         judged_rows = [torch.empty(0, size, dtype=torch.float64) for size in (width, outputs, outputs)]
         for streams in groups:
             inputs = streams.heard(network)
@@ -62,12 +63,13 @@ class Rows:
             learned, judged = streams.part("train", max(SKIP, config.delay)), streams.part("validation")
             train += Moments.of(reading.features[learned], ought[learned])
             validation += Moments.of(reading.features[judged], ought[judged])
+            later = streams.part("calibration")
+            calibration += Moments.of(reading.features[later], ought[later])
             new = reading.features[judged], ought[judged], reading.target(inputs)[judged]
             judged_rows = [torch.cat(parts) for parts in zip(judged_rows, new, strict=True)]
-        train, validation = (Moments(*map(team.total, part.parts())) for part in (train, validation))
-        if not config.bias:
-            train, validation = train.uncentred(), validation.uncentred()
-        return cls(train, validation, *judged_rows)
+        sums = [Moments(*map(team.total, part.parts())) for part in (train, validation, calibration)]
+        train, validation, calibration = sums if config.bias else [part.uncentred() for part in sums]
+        return cls(train, validation, calibration, *judged_rows)
 
     @property
     def finite(self) -> bool:
@@ -79,6 +81,7 @@ class Rows:
 class Readout:
     """One way to read: which columns of the features (none: persistence), how strongly penalised, how good it is.
 
+    penalty: the strength times the number of rows that it was chosen for; of more rows each is penalised less.
     loss: mean squared error on the validation part, in what the readout ought to say; errors: this member's own,
     (N,), NaN where the target is missing.
     """
@@ -86,7 +89,7 @@ class Readout:
     kept: Kept
     taps: tuple[int, ...]
     columns: Tensor
-    strength: float
+    penalty: float
     loss: float
     errors: Tensor
 
@@ -97,7 +100,7 @@ class Readout:
         if self.kept == "persistence":
             weight[self.columns] = torch.eye(outputs, dtype=torch.float64)[: len(self.columns)]
             return weight, weight.new_zeros(outputs)
-        weight[self.columns], bias = Ridge(moments.only(self.columns)).solve(self.strength)
+        weight[self.columns], bias = Ridge(moments.only(self.columns)).solve(self.penalty / float(moments.count))
         return weight, bias
 
 
@@ -132,7 +135,8 @@ def best_strength(network: Elman, rows: Rows, kind: Kept, taps: tuple[int, ...],
     for strength in STRENGTHS:
         weight, bias = ridge.solve(strength)
         errors = _squared(features @ weight + bias - rows.targets, targets)
-        tried.append(Readout(kind, taps, columns, strength, _mean(errors, team), errors))
+        penalty = strength * float(rows.train.count)
+        tried.append(Readout(kind, taps, columns, penalty, _mean(errors, team), errors))
     best = min(tried, key=lambda readout: readout.loss)
     return next(readout for readout in reversed(tried) if not clearly_worse(readout, best, 0.0, team))
 

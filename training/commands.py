@@ -37,6 +37,7 @@ class Order:
     units: tuple[str, ...]
     options: Options
     validation: float | None
+    calibration: float | None
     test: float
     output: Path
     resume: bool
@@ -44,7 +45,9 @@ class Order:
     @property
     def splits(self) -> list[Split]:
         """Of every series."""
-        return [Split.of(len(series.values), self.validation, self.test) for series in self.dataset.series]
+        return [
+            Split.of(len(series.values), self.validation, self.test, self.calibration) for series in self.dataset.series
+        ]
 
 
 def fit(options: argparse.Namespace) -> None:
@@ -82,7 +85,8 @@ def tutorial(options: argparse.Namespace) -> None:
         print(line)
     save(trained.checkpoint, options.output)
     terminal.write_json(options.output.with_suffix(".json"), trained.checkpoint.training)
-    pictures.draw_sine(options.output.with_suffix(".png"), sine.TIMES, sine.SINE, trained.predictions)
+    units = trained.checkpoint.network.config.hidden_size
+    pictures.draw_sine(options.output.with_suffix(".png"), units, sine.TIMES, sine.SINE, trained.predictions)
     print(f"\nwritten: {options.output} (and .json, .png)")
 
 
@@ -90,7 +94,9 @@ def backtest(options: argparse.Namespace) -> None:
     """Train and judge at several origins."""
     order, console = _order(options), Console(highlight=False)
     with _progress(console, options.folds * (order.options.starts + order.options.epochs + 1)) as tell:
-        folds = rolling.backtest(order.dataset, order.validation, options.folds, order.options, tell)
+        folds = rolling.backtest(
+            order.dataset, (order.validation, order.calibration), options.folds, order.options, tell
+        )
     found = rolling.record(folds)
     console.print(*rolling.tables(found))
     terminal.write_json(order.output, found)
@@ -130,7 +136,7 @@ def _order(options: argparse.Namespace) -> Order:
         raise TrainingError(f"{len(dataset.features)} columns need as many --unit, not {len(units)}")
     chosen = Options(**{field.name: getattr(options, field.name) for field in fields(Options)})
     resume = getattr(options, "resume", False)
-    return Order(dataset, units, chosen, options.validation, options.test, options.output, resume)
+    return Order(dataset, units, chosen, options.validation, options.calibration, options.test, options.output, resume)
 
 
 def _fit_separately(order: Order, jobs: int) -> None:

@@ -37,13 +37,26 @@ class Score:
 
 
 @dataclass(frozen=True)
+class Interval:
+    """What was served with the predictions of one target, (T,) each, NaN where there is none.
+
+    lower, upper: raw units, [t] being for truth[t], one step before; level: their coverage; anomaly: p-values of truth.
+    """
+
+    level: float
+    lower: Column
+    upper: Column
+    anomaly: Column
+
+
+@dataclass(frozen=True)
 class Judgement:
     """How the network and the baselines do on one target of one series.
 
     truth: (T,) raw units, NaN = missing. predictions: by method, the network first, (T,), predictions[t] being for
     truth[t], one step before. horizons: by method, RMSE of free-running forecasts at HORIZONS, from up to ORIGINS
-    places of the test part. coverage: pairs of a nominal level and the share of the test part inside the interval that
-    this quantile of the network's absolute errors on the validation part makes around its predictions.
+    places of the test part. interval: None if the checkpoint has no calibration. coverage: pairs of a nominal level and
+    the share of the test part inside of the intervals served at this level.
     """
 
     name: str
@@ -52,6 +65,7 @@ class Judgement:
     predictions: dict[str, Column]
     scores: list[Score]
     horizons: dict[str, dict[int, float]]
+    interval: Interval | None
     coverage: list[tuple[float, float]]
 
     def record(self) -> dict[str, Any]:
@@ -74,13 +88,23 @@ def evaluate(
     return judged
 
 
-def one_step(predictor: Predictor, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Predictions (T, O) for values (T, F), the first being what is predicted of a stream that has seen nothing."""
+def one_step(predictor: Predictor, values: NDArray[np.float64]) -> tuple[NDArray[np.float64], list[Interval]]:
+    """Predictions (T, O) for values (T, F), the first being what is predicted of a stream that has seen nothing.
+
+    And by target the intervals around them; none if the predictor knows nothing of its errors.
+    """
     start = predictor.zero_context()
     first = predictor.forecast(start, 1)
-    outputs, _ = predictor.observe(values[None, :-1], start)
-    predictions: NDArray[np.float64] = np.concatenate((first, outputs), axis=1)[0]
-    return predictions
+    observed = predictor.observe(values[None], start)
+    predictions: NDArray[np.float64] = np.concatenate((first.path[0], observed.predictions[0, :-1]))
+    watch, calibration = observed.watch, predictor.calibration
+    if watch is None or calibration is None or first.lower is None or first.upper is None:
+        return predictions, []
+    lower, upper = np.concatenate((first.lower[0], watch.lower[0])), np.concatenate((first.upper[0], watch.upper[0]))
+    return predictions, [
+        Interval(calibration.level, lower[:-1, column], upper[:-1, column], watch.anomaly[0, :, column])
+        for column in range(predictor.targets)
+    ]
 
 
 def free_running(
@@ -89,25 +113,27 @@ def free_running(
     """Forecasts (N, horizon, O), row i from values[:origins[i]]; origins rise."""
     contexts, context, before = [], predictor.zero_context(), 0
     for origin in origins:
-        _, context = predictor.observe(values[None, before:origin], context)
+        context = predictor.observe(values[None, before:origin], context).context
         contexts.append(context)
         before = origin
-    return predictor.forecast(np.concatenate(contexts), horizon)
+    return predictor.forecast(np.concatenate(contexts), horizon).path
 
 
 def origins_of(split: Split, horizon: int) -> list[int]:
     """Up to ORIGINS places of the test part from which so many steps are known, evenly spread."""
     last = split.rows - horizon
-    count = min(ORIGINS, last - split.validation + 1)
-    return [int(origin) for origin in np.linspace(split.validation, last, count)] if count > 0 else []
+    count = min(ORIGINS, last - split.calibration + 1)
+    return [int(origin) for origin in np.linspace(split.calibration, last, count)] if count > 0 else []
 
 
 def _judge(
     predictor: Predictor, dataset: Dataset, series: Series, split: Split, names: Collection[str]
 ) -> list[Judgement]:
-    horizon = max((h for h in HORIZONS if h <= split.rows - split.validation), default=1)
+    horizon = max((h for h in HORIZONS if h <= split.rows - split.calibration), default=1)
     origins = origins_of(split, horizon)
-    steps, paths = one_step(predictor, series.values), free_running(predictor, series.values, origins, horizon)
+    steps, intervals = one_step(predictor, series.values)
+    alone = Predictor(predictor.network, predictor.scaler, "cpu", predictor.targets)  # forecasts need no more, and fast
+    paths = free_running(alone, series.values, origins, horizon)
     judged = []
     for column, feature in enumerate(dataset.features[: dataset.targets]):
         truth = series.values[:, column]
@@ -123,7 +149,8 @@ def _judge(
                 predictions,
                 _scores(truth, predictions, split),
                 {name: _by_horizon(truth, path, origins) for name, path in forecasts.items()},
-                _coverage(truth, steps[:, column], split),
+                intervals[column] if intervals else None,
+                _coverage(intervals[column], split) if intervals else [],
             )
         )
     return judged
@@ -131,7 +158,7 @@ def _judge(
 
 def _scores(truth: Column, predictions: dict[str, Column], split: Split) -> list[Score]:
     naive_train = float(np.nanmean(np.abs(np.diff(truth[: split.train]))))
-    errors = {name: (predicted - truth)[split.validation :] for name, predicted in predictions.items()}
+    errors = {name: (predicted - truth)[split.calibration :] for name, predicted in predictions.items()}
     rmse = {name: _rmse(error) for name, error in errors.items()}
     mae = {name: float(np.nanmean(np.abs(error))) for name, error in errors.items()}
     return [
@@ -146,12 +173,11 @@ def _by_horizon(truth: Column, paths: NDArray[np.float64], origins: Sequence[int
     return {h: _rmse(error) for h, error in errors.items() if not np.isnan(error).all()}
 
 
-def _coverage(truth: Column, predicted: Column, split: Split) -> list[tuple[float, float]]:
-    errors = np.abs(predicted - truth)
-    known, new = (
-        part[~np.isnan(part)] for part in (errors[split.train : split.validation], errors[split.validation :])
-    )
-    return [(level, float(np.mean(new <= np.quantile(known, level)))) for level in LEVELS]
+def _coverage(interval: Interval, split: Split) -> list[tuple[float, float]]:
+    """A value is inside of the interval at a level if its p-value is at least the rest."""
+    p = interval.anomaly[split.calibration :]
+    p = p[~np.isnan(p)]
+    return [(level, float(np.mean(p >= 1 - level))) for level in LEVELS] if len(p) else []
 
 
 def _rmse(errors: NDArray[np.float64]) -> float:

@@ -28,9 +28,14 @@ def silent(_what: str, _loss: float) -> None:
 
 @dataclass(frozen=True)
 class Fit:
-    """A network in float32 that has earned its place, and why; losses: validation loss of every kind of readout."""
+    """A network that has earned its place, and why; losses: validation loss of every kind of readout.
+
+    network: in float32, its readout solved for on everything before the test part; before: the same in float64, its
+    readout solved for without the calibration part.
+    """
 
     network: Elman
+    before: Elman
     kept: Kept
     reason: str
     losses: dict[Kept, float]
@@ -84,10 +89,13 @@ def fit(
     rows = Rows.of(network, groups, team)
     found = readouts(network, rows, sets, targets, team)
     kept, reason = keep(found, network, options.keep, options.force, team)
-    network = assembled(network, found[kept], *found[kept].weights(rows.train + rows.validation))
-    return Fit(
-        network.float(), kept, reason, {kind: r.loss for kind, r in found.items()}, trained.epoch, trained.best_epoch
+    learned = rows.train + rows.validation
+    before, final = (
+        assembled(network, found[kept], *found[kept].weights(moments))
+        for moments in (learned, learned + rows.calibration)
     )
+    losses = {kind: readout.loss for kind, readout in found.items()}
+    return Fit(final.float(), before, kept, reason, losses, trained.epoch, trained.best_epoch)
 
 
 def _start(

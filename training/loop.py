@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from models import Elman
+from models.calibration import LEVEL
 from models.config import Nonlinearity
 from training import closed_loop
 from training.choice import SKIP, Kept, Readout, Rows, best_strength, read_with
@@ -27,7 +28,8 @@ class Options:
 
     taps: lags that the readout reads, none being a pure network; None: chosen on the validation part. keep: the kind of
     readout to keep; None: as validation decides. closed_loop: if over 1, the hidden weights are trained and chosen for
-    forecasts of so many steps, which feed on themselves, and not for the next step.
+    forecasts of so many steps, which feed on themselves, and not for the next step. level: coverage of the intervals
+    where no other is asked for.
     """
 
     hidden_size: int = 32
@@ -47,6 +49,7 @@ class Options:
     closed_loop: int = 0
     keep: Kept | None = None
     force: bool = False
+    level: float = LEVEL
     seed: int = 0
 
 

@@ -85,9 +85,9 @@ def _solved(network: Elman) -> Elman:
 def _alone(network: Elman) -> np.ndarray[Any, np.dtype[np.float64]]:
     """What it predicts for SINE[ALONE:] when it has heard nothing but what is before."""
     predictor = Checkpoint(network, Scaler.identity(1), ("sine",)).predictor("cpu")
-    _, context = predictor.observe(SINE[None, :ALONE, None], predictor.zero_context())
+    context = predictor.observe(SINE[None, :ALONE, None], predictor.zero_context()).context
     try:
-        return predictor.forecast(context, len(SINE) - ALONE)[0, :, 0]
+        return predictor.forecast(context, len(SINE) - ALONE).path[0, :, 0]
     except NumericalError:
         return np.full(len(SINE) - ALONE, np.inf)
 
@@ -101,5 +101,5 @@ def _learned(network: Elman, seed: int, how: dict[str, Any]) -> Learned:
     warmup = forgetting_steps(network, torch.tensor(SINE[:, None], dtype=torch.float32))
     checkpoint = Checkpoint(network, Scaler.identity(1), ("sine",), training=record, warmup=warmup)
     predictor = checkpoint.predictor("cpu")
-    predictions, _ = predictor.observe(SINE[None, :-1, None], predictor.zero_context())
+    predictions = predictor.observe(SINE[None, :-1, None], predictor.zero_context()).predictions
     return Learned(checkpoint, predictions[0, :, 0].tolist())

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 from models import Elman
 from training.data import Split
 
-Part = Literal["train", "validation"]
+Part = Literal["train", "validation", "calibration"]
 
 MAX_NUMBERS = 4_000_000
 """float64 numbers of features that one group may take at a time (32 MB)."""
@@ -27,21 +27,23 @@ SETTLED = 1e-6  # scaled units
 class Streams:
     """B series of up to T values before their test parts; what is beyond the end of a series is missing.
 
-    values: (B, T, F) scaled, float64, NaN = missing; train, validation: (B,) where the parts end.
+    values: (B, T, F) scaled, float64, NaN = missing; train, validation, calibration: (B,) where the parts end.
     """
 
     values: Tensor
     train: Tensor
     validation: Tensor
+    calibration: Tensor
 
     @classmethod
     def of(cls, series: Sequence[NDArray[np.float32]], splits: Sequence[Split]) -> "Streams":
         """Scaled series (T, F) with their splits; the test parts are left behind here."""
         known = [
-            torch.from_numpy(values[: split.validation]).double() for values, split in zip(series, splits, strict=True)
+            torch.from_numpy(values[: split.calibration]).double() for values, split in zip(series, splits, strict=True)
         ]
         padded = torch.nn.utils.rnn.pad_sequence(known, batch_first=True, padding_value=torch.nan)
-        return cls(padded, _ends([split.train for split in splits]), _ends([split.validation for split in splits]))
+        ends = ([getattr(split, part) for split in splits] for part in get_args(Part))
+        return cls(padded, *map(torch.tensor, ends))
 
     @property
     def inputs(self) -> Tensor:
@@ -58,7 +60,8 @@ class Streams:
         time = torch.arange(1, self.values.shape[1])[None]
         if name == "train":
             return (time < self.train[:, None]) & (time > (self.train // 4).clamp(max=skip)[:, None])
-        return (time >= self.train[:, None]) & (time < self.validation[:, None])
+        begin, end = (self.train, self.validation) if name == "validation" else (self.validation, self.calibration)
+        return (time >= begin[:, None]) & (time < end[:, None])
 
     @torch.no_grad()
     def heard(self, network: Elman, sweeps: int = SWEEPS) -> Tensor:
@@ -69,7 +72,7 @@ class Streams:
         forgotten the gaps before. It ends when nothing changes; what `sweeps` do not settle stays as it is.
         """
         values, time = self.inputs, torch.arange(self.inputs.shape[1])
-        inside = time[None, :, None] < self.validation[:, None, None]
+        inside = time[None, :, None] < self.calibration[:, None, None]
         missing, whole = values.isnan() & inside, _held(values)
         start = whole.new_zeros(len(whole), network.config.context_size)
         for _ in range(sweeps if bool(missing.any()) else 0):
@@ -84,18 +87,14 @@ class Streams:
 
 def groups_of(series: Sequence[NDArray[np.float32]], splits: Sequence[Split], width: int) -> list[Streams]:
     """Series of similar length side by side, in groups of at most MAX_NUMBERS features, `width` for every value."""
-    by_length = sorted(range(len(series)), key=lambda number: -splits[number].validation)
+    by_length = sorted(range(len(series)), key=lambda number: -splits[number].calibration)
     groups: list[list[int]] = []
     for number in by_length:
-        if groups and (len(groups[-1]) + 1) * splits[groups[-1][0]].validation * width <= MAX_NUMBERS:
+        if groups and (len(groups[-1]) + 1) * splits[groups[-1][0]].calibration * width <= MAX_NUMBERS:
             groups[-1].append(number)
         else:
             groups.append([number])
     return [Streams.of([series[n] for n in group], [splits[n] for n in group]) for group in groups]
-
-
-def _ends(numbers: Sequence[int]) -> Tensor:
-    return torch.tensor(numbers)
 
 
 def _held(values: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 import platform
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from models import Checkpoint, ElmanConfig, Scaler
 from training.baselines import ALL
+from training.calibrate import calibrate
 from training.data import Dataset, Split, check
 from training.errors import DivergenceError, WorseThanNaiveError
 from training.evaluate import DETAILED, Judgement, evaluate
@@ -24,6 +25,7 @@ from training.streams import groups_of
 from training.team import Team
 from training.warmup import forgetting_steps
 
+PARTS = tuple(field.name for field in fields(Split))
 SEASONED = 8
 """So many series, the longest, are asked for their season; the answer given most often counts."""
 
@@ -87,8 +89,8 @@ def train(
         raise
     if memory:
         memory.discard()
-    longest = max(range(len(splits)), key=lambda number: splits[number].validation)
-    known = torch.from_numpy(scaled[longest][: splits[longest].validation])
+    longest = max(range(len(splits)), key=lambda number: splits[number].calibration)
+    known = torch.from_numpy(scaled[longest][: splits[longest].calibration])
     unfinished = Checkpoint(
         found.network,
         scaler,
@@ -96,6 +98,7 @@ def train(
         units,
         warmup=forgetting_steps(found.network, known),
         targets=None if dataset.targets == len(dataset.features) else dataset.targets,
+        calibration=calibrate(found.before, scaled, splits, dataset.targets, options.level),
     )
     judgements = evaluate(unfinished.predictor("cpu"), dataset, splits, names) if team.leads else []
     record |= {
@@ -158,4 +161,4 @@ def _record(dataset: Dataset, splits: Sequence[Split], options: Options) -> dict
 
 def _total(splits: Sequence[Split]) -> dict[str, int]:
     """Where the parts end; of several series, the sums."""
-    return {name: sum(getattr(split, name) for split in splits) for name in ("train", "validation", "rows")}
+    return {name: sum(getattr(split, name) for split in splits) for name in PARTS}

@@ -1,5 +1,7 @@
 """After how many observations a network has forgotten where it started from."""
 
+from math import ceil
+
 import torch
 from torch import Tensor
 
@@ -14,11 +16,13 @@ MAX_STEPS = 512
 def forgetting_steps(network: Elman, values: Tensor) -> int | None:
     """The observations after which predictions no longer tell a context that started at zero from the true one.
 
-    values: (T, F) scaled. From up to STARTS places of the series the network goes on twice, from the context that it
-    really has there and from zero. The answer is the least k of at least 1 such that after k observations and more all
-    predictions of the two agree within TOLERANCE; None if there is none up to min(T / 2, MAX_STEPS).
+    values: (T, F) scaled; a series of less than 2 MAX_STEPS is gone through again and again. From up to STARTS places
+    the network goes on twice, from the context that it really has there and from zero. The answer is the least k of at
+    least 1 such that after k observations and more all predictions of the two agree within TOLERANCE; None if there is
+    none up to MAX_STEPS.
     """
-    steps = min(len(values) // 2, MAX_STEPS)
+    steps = MAX_STEPS
+    values = values.repeat(ceil(2 * steps / len(values)), 1)
     places = torch.linspace(1, len(values) - steps, min(STARTS, len(values) - steps)).long()
     context, contexts = values.new_zeros(1, network.config.context_size), {}
     for place, observation in enumerate(values[: int(places[-1])]):

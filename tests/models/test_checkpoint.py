@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from models import Checkpoint, CheckpointError, Elman, ElmanConfig, Scaler, load, save
 from tests.conftest import MakeCheckpoint, random_checkpoint
+from tests.models.examples import SKEWED, calibration
 
 Metadata = dict[str, str]
 Tensors = dict[str, torch.Tensor]
@@ -49,7 +50,7 @@ def test_what_is_saved_is_loaded(tmp_path: Path, options: dict[str, Any]) -> Non
     values = np.full((1, 3, len(loaded.features)), 11.0)
     one, other = loaded.predictor("cpu"), checkpoint.predictor("cpu")
     np.testing.assert_array_equal(
-        one.observe(values, one.zero_context())[0], other.observe(values, other.zero_context())[0]
+        one.observe(values, one.zero_context()).predictions, other.observe(values, other.zero_context()).predictions
     )
 
 
@@ -73,10 +74,11 @@ def test_a_file_from_before_an_option_existed_is_loaded(make_checkpoint: MakeChe
     path = make_checkpoint()
     with safetensors.safe_open(path, framework="pt") as file:
         assert json.loads(file.metadata()["config"]).keys().isdisjoint({"taps", "residual", "per_stream_scale"})
-    rewrite(path, lambda metadata, tensors: metadata.pop("targets"))
+    rewrite(path, lambda metadata, tensors: (metadata.pop("targets"), metadata.pop("calibration")))
     loaded = load(path)
     assert loaded.fingerprint == random_checkpoint().fingerprint
     assert loaded.targets is None
+    assert loaded.calibration is None
     assert loaded.network.config == ElmanConfig(1, 6, 1)
 
 
@@ -98,10 +100,10 @@ def test_the_first_features_are_targets_and_the_others_exogenous(tmp_path: Path)
     assert loaded.fingerprint == whole.fingerprint
     values = np.random.default_rng(0).normal(15, 5, size=(1, 9, 3))
     predictor = loaded.predictor("cpu")
-    predictions, _ = predictor.observe(values, predictor.zero_context())
+    predictions = predictor.observe(values, predictor.zero_context()).predictions
     assert predictions.shape == (1, 9, 2)
     np.testing.assert_array_equal(
-        predictions, whole.predictor("cpu").observe(values, predictor.zero_context())[0][..., :2]
+        predictions, whole.predictor("cpu").observe(values, predictor.zero_context()).predictions[..., :2]
     )
 
 
@@ -267,3 +269,137 @@ def test_golden_pair_of_another_shape(make_checkpoint: MakeCheckpoint) -> None:
     rewrite(path, lambda metadata, tensors: metadata.update(golden='{"values": [], "predictions": []}'))
     with pytest.raises(CheckpointError, match="golden pair has the wrong shape"):
         load(path)
+
+
+def watching(targets: int = 1, **options: Any) -> Checkpoint:
+    """With a calibration whose numbers have no short decimals."""
+    known = replace(calibration(targets, quantiles=SKEWED), error=(0.1 + 0.2,) * targets, settling=(4 / 3, 1.0))
+    return replace(random_checkpoint(targets, **options), calibration=known)
+
+
+@pytest.mark.parametrize("options", [{}, {"residual": True}, {"taps": (1, 2), "per_stream_scale": True}], ids=str)
+def test_a_calibration_is_loaded_bit_by_bit(tmp_path: Path, options: dict[str, Any]) -> None:
+    checkpoint = watching(2, **options)
+    loaded = load(save(checkpoint, tmp_path / "model.safetensors"))
+    assert loaded.calibration == checkpoint.calibration
+    assert loaded.fingerprint == checkpoint.fingerprint
+    values = np.random.default_rng(0).normal(15, 5, size=(1, 9, 2))
+    one, other = (each.predictor("cpu") for each in (loaded, checkpoint))
+    found, expected = (each.observe(values, each.zero_context()) for each in (one, other))
+    assert found.watch is not None
+    assert expected.watch is not None
+    np.testing.assert_array_equal(found.watch.lower, expected.watch.lower)
+    np.testing.assert_array_equal(found.watch.anomaly, expected.watch.anomaly)
+    np.testing.assert_array_equal(found.context, expected.context)
+
+
+def test_the_fingerprint_changes_with_the_calibration_and_all_its_parts() -> None:
+    checkpoint, known = watching(), calibration()
+    others = [
+        replace(known, level=0.8),
+        replace(known, error=(0.5,)),
+        replace(known, quantiles=(SKEWED,)),
+        replace(known, tail=((0.2, 0.1),)),
+        replace(known, settling=(2.0, 1.0, 1.0)),
+        replace(known, horizons=(1, 2, 4, 9)),
+        replace(known, paths=known.paths[:1] * 4),
+    ]
+    checkpoints = [replace(checkpoint, calibration=each) for each in (None, known, *others)]
+    assert len({each.fingerprint for each in checkpoints}) == len(checkpoints)
+    assert checkpoints[0].fingerprint == random_checkpoint().fingerprint
+
+
+def test_a_calibration_of_other_targets_is_refused() -> None:
+    with pytest.raises(ValueError, match="calibration of 1 targets, not of 2"):
+        replace(random_checkpoint(2), calibration=calibration(1))
+    with pytest.raises(ValueError, match="calibration of 2 targets, not of 1"):
+        replace(random_checkpoint(2), calibration=calibration(2), targets=1)
+    replace(random_checkpoint(2), calibration=calibration(1), targets=1)
+
+
+@pytest.mark.parametrize(
+    ("change", "cause"),
+    [
+        (lambda described: described.update(level=0.8), "altered after training"),
+        (lambda described: described["error"].__setitem__(0, 0.31), "altered after training"),
+        (lambda described: described["paths"][3][0].__setitem__(0, -99.0), "altered after training"),
+        (lambda described: described["tail"][0].__setitem__(1, 0.4), "altered after training"),
+        (lambda described: described.update(level=1.5), "level must be"),
+        (lambda described: described.update(level="high"), "metadata is not valid"),
+        (lambda described: described["quantiles"][0].reverse(), "quantiles must not fall"),
+        (lambda described: described.update(horizons=[2, 3, 4, 5]), "horizons must be whole numbers that rise"),
+        (lambda described: described["error"].append(1.0), "quantiles must be finite numbers of shape"),
+        (lambda described: described.pop("tail"), "metadata is not valid"),
+        (lambda described: described.update(other=1), "metadata is not valid"),
+    ],
+)
+def test_an_altered_calibration(tmp_path: Path, change: Callable[[dict[str, Any]], Any], cause: str) -> None:
+    path = save(watching(), tmp_path / "model.safetensors")
+
+    def tamper(metadata: Metadata, tensors: Tensors) -> None:
+        described = json.loads(metadata["calibration"])
+        change(described)
+        metadata["calibration"] = json.dumps(described)
+
+    rewrite(path, tamper)
+    with pytest.raises(CheckpointError, match=cause):
+        load(path)
+
+
+@pytest.mark.parametrize("garbled", ["[[[", "[]", "7", "{}", '"none"'])
+def test_a_garbled_calibration(tmp_path: Path, garbled: str) -> None:
+    path = save(watching(), tmp_path / "model.safetensors")
+    rewrite(path, lambda metadata, tensors: metadata.update(calibration=garbled))
+    with pytest.raises(CheckpointError, match="metadata is not valid"):
+        load(path)
+
+
+def test_a_calibration_taken_out_or_put_in(tmp_path: Path) -> None:
+    path, bare = save(watching(), tmp_path / "watching"), save(random_checkpoint(), tmp_path / "bare")
+    described = json.dumps(watching().calibration.description())  # type: ignore[union-attr]
+    rewrite(path, lambda metadata, tensors: metadata.pop("calibration"))
+    rewrite(bare, lambda metadata, tensors: metadata.update(calibration=described))
+    for each in (path, bare):
+        with pytest.raises(CheckpointError, match="altered after training"):
+            load(each)
+
+
+@pytest.mark.parametrize("bound", ["lower", "upper"])
+def test_the_golden_pair_covers_the_intervals(tmp_path: Path, bound: str) -> None:
+    path = save(watching(), tmp_path / "model.safetensors")
+
+    def tamper(metadata: Metadata, tensors: Tensors) -> None:
+        golden = json.loads(metadata["golden"])
+        golden[bound][3][0] += 0.01
+        metadata["golden"] = json.dumps(golden)
+
+    def unknown(metadata: Metadata, tensors: Tensors) -> None:
+        golden = json.loads(metadata["golden"])
+        golden[bound][3][0] = None
+        metadata["golden"] = json.dumps(golden)
+
+    def without(metadata: Metadata, tensors: Tensors) -> None:
+        golden = json.loads(metadata["golden"])
+        golden.pop(bound)
+        metadata["golden"] = json.dumps(golden)
+
+    for change, cause in (
+        (tamper, "does not reproduce its golden pair"),
+        (unknown, "does not reproduce its golden pair"),
+        (without, "golden pair has the wrong shape"),
+    ):
+        rewrite(path, change)
+        with pytest.raises(CheckpointError, match=cause):
+            load(path)
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_a_header_of_any_length_is_read(tmp_path: Path, size: int) -> None:
+    """Also one whose length begins with the byte that a pickle begins with."""
+    lengths = set()
+    for padding in range(0, 264, 8):
+        record = {"note": "x" * padding}
+        path = save(replace(random_checkpoint(hidden_size=size), training=record), tmp_path / "model.safetensors")
+        lengths.add(path.read_bytes()[0])
+        assert load(path).training == record
+    assert 0x80 in lengths

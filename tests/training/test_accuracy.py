@@ -26,7 +26,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_every_column_of_numbers_is_a_case_and_what_is_known_is_cut_as_usual(folder: Path) -> None:
     found = cases(folder)
     assert [case.name for case in found] == ["a: x", "a: y", "b: z"]
-    assert [(case.split.validation, case.split.rows) for case in found] == [(96, 120), (96, 120), (320, 420)]
+    assert [(case.split.calibration, case.split.rows) for case in found] == [(96, 120), (96, 120), (320, 420)]
     assert [dict(case.bars) for case in found] == [{}, {}, BARS]
 
 

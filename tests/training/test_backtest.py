@@ -6,7 +6,8 @@ from training.backtest import backtest, origins, record, tables
 from training.errors import DataError
 
 SERIES = autoregression(160)
-FOLDS = backtest(dataset(SERIES), None, 2, QUICK)
+BY_DEFAULT = (None, None)
+FOLDS = backtest(dataset(SERIES), BY_DEFAULT, 2, QUICK)
 
 
 def test_the_second_half_is_cut_into_blocks() -> None:
@@ -15,14 +16,14 @@ def test_the_second_half_is_cut_into_blocks() -> None:
 
 
 def test_every_fold_is_judged_on_its_block() -> None:
-    cuts = [(fold[0].split.validation, fold[0].split.rows) for fold in FOLDS]
+    cuts = [(fold[0].split.calibration, fold[0].split.rows) for fold in FOLDS]
     assert cuts == [(80, 120), (120, 160)]
 
 
 def test_a_fold_has_not_seen_what_comes_after_it() -> None:
     changed = SERIES.copy()
     changed[120:] = 100 * np.random.default_rng(0).normal(size=(40, 1))
-    first, second = backtest(dataset(changed), None, 2, QUICK)
+    first, second = backtest(dataset(changed), BY_DEFAULT, 2, QUICK)
     for method, predicted in FOLDS[0][0].predictions.items():
         np.testing.assert_array_equal(first[0].predictions[method], predicted)
     network = next(iter(FOLDS[1][0].predictions))
@@ -33,7 +34,7 @@ def test_a_fold_has_not_seen_what_comes_after_it() -> None:
 def test_a_network_has_not_seen_its_block() -> None:
     changed = SERIES.copy()
     changed[100:120] += 50
-    (first, _) = backtest(dataset(changed), None, 2, QUICK)
+    (first, _) = backtest(dataset(changed), BY_DEFAULT, 2, QUICK)
     for method, predicted in FOLDS[0][0].predictions.items():
         np.testing.assert_array_equal(first[0].predictions[method][:101], predicted[:101])
 
@@ -52,4 +53,4 @@ def test_the_record_has_every_method_of_every_fold() -> None:
 
 def test_a_series_that_is_too_short_is_refused() -> None:
     with pytest.raises(DataError, match="too few"):
-        backtest(dataset(SERIES[:24]), None, 4, QUICK)
+        backtest(dataset(SERIES[:24]), BY_DEFAULT, 4, QUICK)

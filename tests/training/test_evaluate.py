@@ -27,22 +27,23 @@ def judged(checkpoint: Checkpoint) -> list[Judgement]:
 
 def test_predictions_stand_at_the_values_they_are_for(checkpoint: Checkpoint) -> None:
     predictor = checkpoint.predictor("cpu")
-    predictions = one_step(predictor, VALUES)
-    first, _ = predictor.observe(VALUES[None, :1], predictor.zero_context())
-    np.testing.assert_array_equal(predictions[0], predictor.forecast(predictor.zero_context(), 1)[0, 0])
+    predictions, intervals = one_step(predictor, VALUES)
+    assert intervals == []
+    first = predictor.observe(VALUES[None, :1], predictor.zero_context()).predictions
+    np.testing.assert_array_equal(predictions[0], predictor.forecast(predictor.zero_context(), 1).path[0, 0])
     np.testing.assert_array_equal(predictions[1], first[0, 0])
 
 
 def test_free_running_goes_on_from_each_origin(checkpoint: Checkpoint) -> None:
     predictor = checkpoint.predictor("cpu")
     paths = free_running(predictor, VALUES, [20, 50], 5)
-    _, context = predictor.observe(VALUES[None, :50], predictor.zero_context())
-    np.testing.assert_allclose(paths[1], predictor.forecast(context, 5)[0], rtol=0, atol=1e-5)
+    context = predictor.observe(VALUES[None, :50], predictor.zero_context()).context
+    np.testing.assert_allclose(paths[1], predictor.forecast(context, 5).path[0], rtol=0, atol=1e-5)
 
 
 def test_origins_leave_room_for_the_horizon() -> None:
     origins = origins_of(SPLIT, 8)
-    assert origins[0] == SPLIT.validation
+    assert origins[0] == SPLIT.calibration
     assert origins[-1] == SPLIT.rows - 8
     assert origins_of(SPLIT, 100) == []
 
@@ -56,7 +57,7 @@ def test_every_method_is_scored_on_the_test_part_of_every_target(judged: list[Ju
             "seasonal naive", "drift", "AR", "ETS", "ESN",
         ]  # fmt: skip
         truth = VALUES[:, column]
-        error = (each.predictions[NETWORK] - truth)[SPLIT.validation :]
+        error = (each.predictions[NETWORK] - truth)[SPLIT.calibration :]
         assert network.rmse == pytest.approx(np.sqrt((error**2).mean()))
         assert network.mae == pytest.approx(np.abs(error).mean())
         assert network.mase == pytest.approx(network.mae / np.abs(np.diff(truth[: SPLIT.train])).mean())
@@ -71,10 +72,23 @@ def test_horizons_are_compared_as_far_as_the_test_part_reaches(judged: list[Judg
     assert judged[0].horizons["naive"][8] == pytest.approx(np.sqrt((naive**2).mean()))
 
 
-def test_coverage_counts_the_test_part_inside_of_the_validation_errors(judged: list[Judgement]) -> None:
-    errors = np.abs(judged[0].predictions[NETWORK] - VALUES[:, 0])
-    bound = np.quantile(errors[SPLIT.train : SPLIT.validation], 0.9)
-    assert dict(judged[0].coverage)[0.9] == pytest.approx((errors[SPLIT.validation :] <= bound).mean())
+def test_intervals_stand_at_the_values_they_are_for_and_are_counted_on_the_test_part() -> None:
+    predictor = random_checkpoint(features=2, calibrated=True).predictor("cpu")
+    judged = evaluate(predictor, dataset(VALUES), [SPLIT], ["naive"])
+    for column, each in enumerate(judged):
+        interval, truth = each.interval, VALUES[:, column]
+        assert interval is not None
+        watch = predictor.observe(VALUES[None], predictor.zero_context()).watch
+        assert watch is not None
+        np.testing.assert_array_equal(interval.lower[1:], watch.lower[0, :-1, column])
+        np.testing.assert_array_equal(interval.upper[1:], watch.upper[0, :-1, column])
+        inside = ((interval.lower <= truth) & (truth <= interval.upper))[SPLIT.calibration :]
+        assert dict(each.coverage)[0.9] == pytest.approx(inside.mean())
+        assert inside.mean() > 0
+
+
+def test_without_calibration_there_is_no_coverage(judged: list[Judgement]) -> None:
+    assert all(each.interval is None and each.coverage == [] for each in judged)
 
 
 def test_values_that_are_missing_are_not_scored(checkpoint: Checkpoint) -> None:

@@ -47,7 +47,7 @@ def test_the_same_seed_gives_the_same_weights() -> None:
 
 
 def test_the_best_epoch_is_kept_and_never_worse_than_the_start() -> None:
-    loop, losses = run(grouped(SERIES), replace(QUICK, epochs=8, learning_rate=0.02))
+    loop, losses = run(grouped(SERIES), replace(QUICK, epochs=8, learning_rate=0.005))
     assert len(losses) == loop.epoch + 1
     assert loop.best_loss == min(losses) == losses[loop.best_epoch] < losses[0]
 

@@ -57,7 +57,7 @@ def test_tutorial_prints_draws_and_writes_a_servable_checkpoint(tutorial: tuple[
     assert path.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
     predictor = checkpoint.predictor("cpu")
     sine = np.sin(np.linspace(2, 10, 21))
-    predictions, _ = predictor.observe(sine[None, :-1, None], predictor.zero_context())
+    predictions = predictor.observe(sine[None, :-1, None], predictor.zero_context()).predictions
     for truth, prediction in zip(sine[1:], predictions[0, :, 0], strict=True):
         assert f"{truth:+9.4f}  {prediction:+9.4f}" in output
 
@@ -81,7 +81,7 @@ def test_fit_reports_beside_the_baselines_and_writes_everything(wave: Path, tmp_
     assert checkpoint.units == ("K", "m")
     record = json.loads(output.with_suffix(".json").read_text())
     assert checkpoint.training == record
-    assert record["split"] == {"train": 48, "validation": 96, "rows": 120}
+    assert record["split"] == {"train": 42, "validation": 84, "calibration": 96, "rows": 120}
     assert record["seed"] == 3
     assert {score["method"].split("(")[0].strip() for score in record["metrics"]["b"]} == {
         "Elman network", "naive", "seasonal naive", "drift", "AR", "ETS", "ESN",

@@ -11,11 +11,12 @@ def ignore(line: str) -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_the_improved_network_predicts_the_sine_and_stays_on_it(seed: int) -> None:
     predictor = sine.improved(seed, ignore).checkpoint.predictor("cpu")
-    predictions, context = predictor.observe(sine.SINE[None, :, None], predictor.zero_context())
+    observed = predictor.observe(sine.SINE[None, :, None], predictor.zero_context())
+    predictions, context = observed.predictions, observed.context
     assert np.square(predictions[0, :-1, 0] - sine.SINE[1:]).mean() <= 1e-5
     step = sine.TIMES[1] - sine.TIMES[0]
     ahead = np.sin(sine.TIMES[-1] + step * np.arange(1, 201))
-    alone = predictor.forecast(context, 200)[0, :, 0]
+    alone = predictor.forecast(context, 200).path[0, :, 0]
     assert np.sqrt(np.square(alone - ahead).mean()) <= 0.05
 
 

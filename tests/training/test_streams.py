@@ -13,7 +13,7 @@ from training.data import Split
 from training.streams import Streams, groups_of
 
 NAN = float("nan")
-LONGER, SHORTER = Split(6, 9, 12), Split(4, 6, 7)
+LONGER, SHORTER = Split(6, 9, 9, 12), Split(4, 6, 6, 7)
 
 
 def series(rows: int, features: int = 1, seed: int = 0) -> np.ndarray:
@@ -44,7 +44,7 @@ def test_every_target_belongs_to_the_part_that_it_lies_in() -> None:
 
 
 def test_the_first_targets_are_skipped_but_at_most_a_quarter() -> None:
-    streams = Streams.of([series(50), series(12)], [Split(40, 45, 50), Split(8, 10, 12)])
+    streams = Streams.of([series(50), series(12)], [Split(40, 45, 45, 50), Split(8, 10, 10, 12)])
     train = streams.part("train", skip=5)
     assert train.sum(dim=1).tolist() == [39 - 5, 7 - 2]
     assert not train[0, :5].any()
@@ -59,7 +59,7 @@ def test_groups_cover_every_series_once_within_their_bound(
 ) -> None:
     monkeypatch.setattr("training.streams.MAX_NUMBERS", most)
     numbered = [np.full((length, 1), number, np.float32) for number, length in enumerate(lengths)]
-    splits = [Split(length // 3, length - 1, length) for length in lengths]
+    splits = [Split(length // 3, length - 1, length - 1, length) for length in lengths]
     groups = groups_of(numbered, splits, width=3)
     assert sorted(int(row[0, 0]) for group in groups for row in group.values) == list(range(len(lengths)))
     for group in groups:
@@ -101,7 +101,9 @@ def test_gaps_are_filled_as_in_serving(options: dict[str, object], punch: Callab
     network = Elman(config, torch.Generator().manual_seed(0)).double()
     values = torch.from_numpy(np.stack([series(30, 2), series(30, 2, seed=1)])).double()
     punch(values)
-    heard = Streams(values, torch.tensor([20, 20]), torch.tensor([30, 30])).heard(network, sweeps=8)
+    heard = Streams(values, torch.tensor([20, 20]), torch.tensor([30, 30]), torch.tensor([30, 30])).heard(
+        network, sweeps=8
+    )
     torch.testing.assert_close(heard, as_in_serving(network, values)[:, :-1], rtol=0, atol=1e-5)
 
 
@@ -110,7 +112,7 @@ def test_a_shorter_series_is_filled_as_if_it_were_alone() -> None:
     network = Elman(ElmanConfig(1, 6, 1, taps=(1, 2)), torch.Generator().manual_seed(0)).double()
     longer, shorter = series(30), series(20, seed=1)
     shorter[[0, 1, 9, 17]] = longer[25:28] = NAN
-    both = Streams.of([longer, shorter], [Split(20, 29, 30), Split(12, 18, 20)]).heard(network, sweeps=4)
+    both = Streams.of([longer, shorter], [Split(20, 29, 29, 30), Split(12, 18, 18, 20)]).heard(network, sweeps=4)
     for row, values, end in ((0, longer, 29), (1, shorter, 18)):
         alone = as_in_serving(network, torch.from_numpy(values[None, :end]).double())
         end = min(end, both.shape[1])
@@ -123,6 +125,6 @@ def test_of_a_longer_gap_as_many_values_are_exact_as_there_are_sweeps() -> None:
     network = Elman(ElmanConfig(1, 6, 1, taps=(1, 2), residual=True), torch.Generator().manual_seed(0)).double()
     values = torch.from_numpy(series(30)[None]).double()
     values[:, 10:25] = NAN
-    heard = Streams(values, torch.tensor([20]), torch.tensor([30])).heard(network, sweeps=4)
+    heard = Streams(values, torch.tensor([20]), torch.tensor([30]), torch.tensor([30])).heard(network, sweeps=4)
     torch.testing.assert_close(heard[:, :14], as_in_serving(network, values)[:, :14], rtol=0, atol=1e-5)
     assert heard.isfinite().all()

@@ -81,7 +81,7 @@ def test_two_processes_train_the_network_that_one_trains(tmp_path: Path) -> None
             member = load(tmp_path / f"{count}-{rank}")
             assert member.network.config == one.network.config
             expected, outputs = (
-                predictor.observe(SERIES[0][None], predictor.zero_context())[0]
+                predictor.observe(SERIES[0][None], predictor.zero_context()).predictions
                 for predictor in (one.predictor("cpu"), member.predictor("cpu"))
             )
             np.testing.assert_allclose(outputs, expected, rtol=0, atol=1e-6 * one.scaler.scale[0])

@@ -16,7 +16,7 @@ SIZES = [1.0, 30.0, 2000.0]
 def observed(trained_predictions: object, values: Values) -> Values:
     """Predictions (T, O) of a checkpoint's predictor for values (T, F)."""
     predictor = trained_predictions.checkpoint.predictor("cpu")  # type: ignore[attr-defined]
-    predictions: Values = predictor.observe(values[None], predictor.zero_context())[0][0]
+    predictions: Values = predictor.observe(values[None], predictor.zero_context()).predictions[0]
     return predictions
 
 
@@ -66,9 +66,9 @@ def test_the_test_part_has_no_influence_on_the_network() -> None:
     values = [logistic(200), logistic(160, 0.4)]
     changed = [one.copy() for one in values]
     for one, split in zip(changed, splits(*values), strict=True):
-        one[split.validation :] = 1e3 * np.random.default_rng(0).normal(size=one[split.validation :].shape)
+        one[split.calibration :] = 1e3 * np.random.default_rng(0).normal(size=one[split.calibration :].shape)
     assert trained(*values).checkpoint.fingerprint == trained(*changed).checkpoint.fingerprint
-    changed[0][splits(*values)[0].validation - 1] += 0.1  # the last row before it has
+    changed[0][splits(*values)[0].calibration - 1] += 0.1  # the last row before it has
     assert trained(*values).checkpoint.fingerprint != trained(*changed).checkpoint.fingerprint
 
 

@@ -20,7 +20,7 @@ __all__ = ["ALL", "Baseline", "Column", "fit_baselines"]
 
 
 def fit_baselines(values: Column, split: Split, names: Collection[str] = ALL) -> list[Baseline]:
-    """Fit the named methods on values[:split.validation]; naive first, the others are measured against it.
+    """Fit the named methods on values[:split.calibration]; naive first, the others are measured against it.
 
     values: (T,), NaN = missing. Orders and settings are those with the least one-step error on the validation part
     after a fit on the training part; what was chosen is then fitted on both.
@@ -30,4 +30,4 @@ def fit_baselines(values: Column, split: Split, names: Collection[str] = ALL) ->
     """
     if unknown := set(names) - set(ALL):
         raise ValueError(f"no baseline {min(unknown)!r}; there are {', '.join(ALL)}")
-    return [fit(values[: split.validation], split) for name, fit in METHODS.items() if name in names]
+    return [fit(values[: split.calibration], split) for name, fit in METHODS.items() if name in names]

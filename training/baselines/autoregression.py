@@ -36,7 +36,7 @@ def fit(values: Column, split: Split) -> Baseline:
     most = max(1, min(MAX_ORDER, known // 4))
     candidates = _least_squares(values[: split.train], most)
     best = min(candidates, key=lambda candidate: validation_error(candidate, values, split))
-    return _least_squares(values[: split.validation], len(best.weights))[-1]
+    return _least_squares(values[: split.calibration], len(best.weights))[-1]
 
 
 def _least_squares(values: Column, most: int) -> list[Autoregression]:

@@ -17,6 +17,7 @@ RADII = (0.9, 0.99)
 INPUT_SCALES = (0.1, 0.3, 1.0)
 WASHOUT = 100  # rows after the zero state that no readout is fitted to
 SEED = 0
+FED_BACK = 5.0  # standard deviations; a forecast that runs away would be no baseline
 
 
 @dataclass(frozen=True)
@@ -64,12 +65,12 @@ class EchoState(Baseline):
     bias: Tensor
 
     def forecasts(self, values: Column, origins: Origins, horizon: int) -> NDArray[np.float64]:
-        """As the protocol says: predictions are fed back, all origins at once."""
+        """As the protocol says: predictions are fed back, within FED_BACK deviations, all origins at once."""
         features = self.reservoir.features(_scaled(values, self.mean, self.deviation))[torch.from_numpy(origins)]
         steps: list[Tensor] = []
         for step in range(horizon):
             if step:
-                features = self.reservoir.step(steps[-1], features)
+                features = self.reservoir.step(steps[-1].clamp(-FED_BACK, FED_BACK), features)
             steps.append(features @ self.weight + self.bias)  # (N, 1)
         forecasts: NDArray[np.float64] = torch.cat(steps, dim=1).numpy() * self.deviation + self.mean
         return forecasts
@@ -79,7 +80,7 @@ def fit(values: Column, split: Split) -> Baseline:
     """Spectral radius, input scale and strength of the ridge by the validation error."""
     candidates = [_strength(Reservoir.random(*pair), values, split) for pair in product(RADII, INPUT_SCALES)]
     _, reservoir, strength = min(candidates, key=lambda candidate: candidate[0])
-    fitting = values[: split.validation]
+    fitting = values[: split.calibration]
     mean, deviation = standard(fitting)
     x = _scaled(fitting, mean, deviation)
     weight, bias = _ridge(reservoir.features(x), _targets(fitting, mean, deviation)).solve(strength)
@@ -96,7 +97,7 @@ def _strength(reservoir: Reservoir, values: Column, split: Split) -> tuple[float
     errors = []
     for strength in STRENGTHS:
         weight, bias = ridge.solve(strength)
-        error = float((validation @ weight + bias - targets[split.train :]).square().nanmean())
+        error = float((validation @ weight + bias - targets[split.train : split.validation]).square().nanmean())
         errors.append((error if np.isfinite(error) else np.inf, strength))
     return min(errors)[0], reservoir, min(errors)[1]
 

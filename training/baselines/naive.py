@@ -42,7 +42,7 @@ def persistence(values: Column, split: Split) -> Baseline:  # noqa: ARG001 - all
 
 def drift(values: Column, split: Split) -> Baseline:
     """The mean change is the slope from the first value to the last."""
-    known = np.flatnonzero(~np.isnan(values[: split.validation]))
+    known = np.flatnonzero(~np.isnan(values[: split.calibration]))
     first, last = known[0], known[-1]
     return Drift("drift", float((values[last] - values[first]) / max(1, last - first)))
 

@@ -89,11 +89,11 @@ def fit(values: Column, split: Split) -> Baseline:
     if not fits:
         return _persistent(values)
     form, best = min(fits, key=lambda pair: validation_error(pair[1], values, split))
-    return _estimated(values[: split.validation], form, best) or best
+    return _estimated(values[: split.calibration], form, best) or best
 
 
 def _forms(values: Column, split: Split) -> list[Form]:
-    positive = bool(np.nanmin(values[: split.validation]) > 0) and split.rows <= MULTIPLICATIVE_ROWS
+    positive = bool(np.nanmin(values[: split.calibration]) > 0) and split.rows <= MULTIPLICATIVE_ROWS
     found = [season for season in seasons(filled(values[: split.train])[:, None])[:1] if season <= MAX_SEASON]
     shapes: list[tuple[str | None, int]] = [(None, 1)]
     shapes += [(kind, season) for season in found for kind in (("add", "mul") if positive else ("add",))]

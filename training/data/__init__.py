@@ -20,32 +20,45 @@ __all__ = ["Dataset", "Header", "Policy", "Series", "Split", "check", "read"]
 MIN_ROWS = 30
 VALIDATION_SHARE = 0.15
 VALIDATION_ROWS = 100
+CALIBRATION_SHARE = 0.1
+CALIBRATION_ROWS = 100
 
 
 @dataclass(frozen=True)
 class Split:
-    """Chronological: train is [0, train), validation [train, validation), test [validation, rows)."""
+    """Chronological, where each part ends: training, validation, calibration, and with the last row the test."""
 
     train: int
     validation: int
+    calibration: int
     rows: int
 
     @classmethod
-    def of(cls, rows: int, validation_share: float | None, test_share: float) -> "Split":
+    def of(
+        cls, rows: int, validation_share: float | None, test_share: float, calibration_share: float | None = None
+    ) -> "Split":
         """Cut `rows` values; shares are of all rows, and every part has at least two."""
-        return cls.at(rows - max(2, round(rows * test_share)), rows, validation_share)
+        return cls.at(rows - max(2, round(rows * test_share)), rows, validation_share, calibration_share)
 
     @classmethod
-    def at(cls, origin: int, rows: int, validation_share: float | None = None) -> "Split":
-        """The test part begins at `origin`; without a share, the validation part is 15 % of what is before it.
+    def at(
+        cls, origin: int, rows: int, validation_share: float | None = None, calibration_share: float | None = None
+    ) -> "Split":
+        """The test part begins at `origin`; what is before it is cut without shares as the constants say.
 
-        But it is at least VALIDATION_ROWS, or half: of fewer, chance decides.
+        Both the calibration part and the validation part before it have at least so many rows, or else an eighth and
+        half of what there is: of fewer, chance decides.
         """
+        if calibration_share is None:
+            calibration = max(round(origin * CALIBRATION_SHARE), min(CALIBRATION_ROWS, origin // 8))
+        else:
+            calibration = max(2, round(rows * calibration_share))
+        begin = origin - calibration
         if validation_share is None:
-            validation = max(round(origin * VALIDATION_SHARE), min(VALIDATION_ROWS, origin // 2))
+            validation = max(round(begin * VALIDATION_SHARE), min(VALIDATION_ROWS, begin // 2))
         else:
             validation = max(2, round(rows * validation_share))
-        return cls(origin - validation, origin, rows)
+        return cls(begin - validation, begin, origin, rows)
 
 
 @dataclass(frozen=True)
@@ -139,7 +152,8 @@ def check(series_name: str, features: tuple[str, ...], values: NDArray[np.float6
     pieces = {
         "training": values[: split.train],
         "validation": values[split.train : split.validation],
-        "test": values[split.validation :],
+        "calibration": values[split.validation : split.calibration],
+        "test": values[split.calibration :],
     }
     for column, feature in enumerate(features):
         for part, rows in pieces.items():

@@ -123,9 +123,12 @@ def _kept(kept: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _split(split: object) -> str:
-    if isinstance(split, Mapping) and {"train", "validation", "rows"} <= set(split):
-        train, validation, rows = split["train"], split["validation"], split["rows"]
-        return f"{train} rows to train, {validation - train} for validation, {rows - validation} to test"
+    if isinstance(split, Mapping) and {"train", "validation", "calibration", "rows"} <= set(split):
+        train, validation, calibration, rows = (split[end] for end in ("train", "validation", "calibration", "rows"))
+        return (
+            f"{train} rows to train, {validation - train} for validation, {calibration - validation} for calibration, "
+            f"{rows - calibration} to test"
+        )
     return _words(split)
 
 

@@ -51,11 +51,12 @@ def autocorrelation(errors: Column) -> Column:
 
 def _fit(judgement: Judgement) -> list[Panel]:
     split, (network, *others) = judgement.split, judgement.scores
-    test = split.rows - split.validation
+    test = split.rows - split.calibration
     missing = int(np.isnan(judgement.truth).sum())
     series = (
         f"Line of {split.rows} values, {missing} of them missing: {split.train} to train, "
-        f"{split.validation - split.train} for validation, {test} to test."
+        f"{split.validation - split.train} for validation, {split.calibration - split.validation} for calibration, "
+        f"{test} to test."
     )
     rmses = ", ".join(f"{score.method} {number(score.rmse)}" for score in (network, *others))
     found = [
@@ -75,7 +76,7 @@ def _fit(judgement: Judgement) -> list[Panel]:
 
 
 def _residuals(judgement: Judgement) -> list[Panel]:
-    start = judgement.split.validation
+    start = judgement.split.calibration
     errors = (judgement.truth - judgement.predictions[judgement.scores[0].method])[start:]
     known = errors[np.isfinite(errors)]
     if not len(known):

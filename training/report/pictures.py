@@ -41,14 +41,18 @@ def draw_fit(path: Path, title: str, judgements: Sequence[Judgement]) -> None:
     _save(figure, path)
 
 
-def draw_sine(path: Path, times: NDArray[np.float64], sine: NDArray[np.float64], predictions: list[float]) -> None:
+def draw_sine(
+    path: Path, units: int, times: NDArray[np.float64], sine: NDArray[np.float64], predictions: list[float]
+) -> None:
     """The tutorial's picture: predictions against the sine. times, sine: (21,); predictions: 20, for sine[1:]. PNG."""
     figure = Figure(figsize=(8, 3.6), layout="constrained")
     axis = figure.subplots()
     axis.plot(times, sine, color=INK, marker=".", linewidth=1, label="sine")
     axis.plot(times[1:], predictions, color=PREDICTED, marker=".", linewidth=1.4, label="predicted one step before")
     axis.legend(frameon=False, fontsize=8)
-    axis.set_title("Elman network, 6 context units, predicting the next value of a sine", loc="left", fontsize=10)
+    axis.set_title(
+        f"Elman network, {units} context units, predicting the next value of a sine", loc="left", fontsize=10
+    )
     _save(figure, path)
 
 
@@ -59,24 +63,30 @@ def draw_series(axis: Axes, judgement: Judgement, pixels: int = PIXELS) -> None:
     for name, start, end, alpha in (
         ("train", 0, split.train, 0.08),
         ("validation", split.train, split.validation, 0.24),
-        ("test", split.validation, split.rows, 0.16),
+        ("calibration", split.validation, split.calibration, 0.12),
+        ("test", split.calibration, split.rows, 0.16),
     ):
         axis.axvspan(start, end, color=PREDICTED if name == "test" else QUIET, alpha=alpha, linewidth=0)
         x, side = (end, "right") if name == "test" else (start, "left")
-        if name != "validation" or split.validation - start > 0.12 * split.rows:
+        if name in ("train", "test") or end - start > 0.12 * split.rows:
             axis.text(x, 1, f" {name} ", ha=side, va="bottom", fontsize=8, transform=axis.get_xaxis_transform())
     axis.margins(x=0.01)
 
 
 def draw_test(axis: Axes, judgement: Judgement, last: int | None = None, pixels: int = PIXELS) -> None:
     """Real and predicted values of the test part, or of its last rows."""
-    start = judgement.split.validation if last is None else max(judgement.split.validation, judgement.split.rows - last)
+    begin = judgement.split.calibration
+    start = begin if last is None else max(begin, judgement.split.rows - last)
     method = judgement.scores[0].method
     marker = "." if judgement.split.rows - start <= FEW else ""
     real, predicted = judgement.truth[start:], judgement.predictions[method][start:]
+    if judgement.interval is not None:
+        band = thin_band(judgement.interval.lower[start:], judgement.interval.upper[start:], start, pixels)
+        label = f"{judgement.interval.level:.0%} interval"
+        axis.fill_between(*band, color=PREDICTED, alpha=0.18, linewidth=0, label=label)
     axis.plot(*thin(real, start, pixels), color=INK, label="real", marker=marker, markersize=4, linewidth=1)
     axis.plot(*thin(predicted, start, pixels), color=PREDICTED, label="predicted one step before", linewidth=1.3)
-    axis.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0)
+    axis.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0)
     axis.margins(x=0.01)
 
 
@@ -95,6 +105,15 @@ def thin(values: Column, start: int = 0, pixels: int = PIXELS) -> tuple[NDArray[
         kept += sorted((least, greatest))
     chosen = np.array(kept)
     return chosen + start, values[chosen]
+
+
+def thin_band(
+    lower: Column, upper: Column, start: int = 0, pixels: int = PIXELS
+) -> tuple[NDArray[np.int64], Column, Column]:
+    """The widest of every pixel column: rows, lower and upper bounds, all (min(T, pixels),). lower, upper: (T,)"""
+    parts = [rows for rows in np.array_split(np.arange(len(lower)), pixels) if len(rows)]
+    rows = np.array([part[0] for part in parts], dtype=np.int64) + start
+    return rows, np.array([np.min(lower[part]) for part in parts]), np.array([np.max(upper[part]) for part in parts])
 
 
 def bare(axis: Axes) -> None:

@@ -17,7 +17,7 @@ def process(noise: float, rows: int = 400) -> Column:
 
 
 def fitted(values: Column, split: Split = SPLIT) -> Autoregression:
-    baseline = fit(values[: split.validation], split)
+    baseline = fit(values[: split.calibration], split)
     assert isinstance(baseline, Autoregression)
     return baseline
 
@@ -27,7 +27,7 @@ def test_it_recovers_a_linear_process() -> None:
     baseline = fitted(values)
     assert baseline.name == f"AR({len(baseline.weights)})"
     np.testing.assert_allclose(baseline.intercept / (1 - baseline.weights.sum()), 10, atol=0.01)
-    errors = (baseline.predictions(values) - values)[SPLIT.validation :]
+    errors = (baseline.predictions(values) - values)[SPLIT.calibration :]
     assert 0.005 < np.sqrt((errors**2).mean()) < 0.015
 
 
@@ -35,7 +35,7 @@ def test_one_order_is_least_squares_of_its_lags() -> None:
     values = process(1.0)
     baseline = fitted(values)
     order = len(baseline.weights)
-    rows = np.arange(order, SPLIT.validation)
+    rows = np.arange(order, SPLIT.calibration)
     design = np.column_stack([np.ones(len(rows)), *(values[rows - lag] for lag in range(order, 0, -1))])
     solution, *_ = np.linalg.lstsq(design, values[rows], rcond=None)
     np.testing.assert_allclose([baseline.intercept, *baseline.weights], solution, rtol=1e-8)
@@ -67,6 +67,6 @@ def test_missing_targets_are_left_out_of_the_fit() -> None:
     values = process(0.01)
     values[100::50] = np.nan
     baseline = Autoregression("AR(2)", np.array([-0.9, 1.6]), 3.0)
-    usual = np.sqrt(np.nanmean((baseline.predictions(values) - values)[SPLIT.validation :] ** 2))
-    found = np.sqrt(np.nanmean((fitted(values).predictions(values) - values)[SPLIT.validation :] ** 2))
+    usual = np.sqrt(np.nanmean((baseline.predictions(values) - values)[SPLIT.calibration :] ** 2))
+    found = np.sqrt(np.nanmean((fitted(values).predictions(values) - values)[SPLIT.calibration :] ** 2))
     assert found < 1.2 * usual

@@ -70,7 +70,7 @@ def test_a_forecast_begins_with_the_prediction(baseline: Baseline) -> None:
     np.testing.assert_allclose(forecasts[:-1, 0], predictions[ORIGINS[:-1]], rtol=1e-12)
 
 
-@pytest.mark.parametrize("row", [0, 1, 5, 90, SPLIT.validation, ROWS - 1])
+@pytest.mark.parametrize("row", [0, 1, 5, 90, SPLIT.calibration, ROWS - 1])
 def test_nothing_leaks_from_the_future(baseline: Baseline, row: int) -> None:
     """Values from a row on change no prediction up to that row and no forecast from there or before."""
     origins = np.arange(row + 1)
@@ -90,7 +90,7 @@ def test_nothing_leaks_from_the_future(baseline: Baseline, row: int) -> None:
 
 def test_the_test_part_changes_nothing_that_is_fitted(baseline: Baseline, name: str) -> None:
     changed = VALUES.copy()
-    changed[SPLIT.validation :] = -1000
+    changed[SPLIT.calibration :] = -1000
     assert parameters(fit(changed, name)) == parameters(baseline)
 
 
@@ -139,7 +139,7 @@ def test_filled_takes_the_last_value_before() -> None:
 
 
 def test_what_cannot_predict_has_an_infinite_error() -> None:
-    split = Split(2, 4, 6)
+    split = Split(2, 4, 4, 6)
     naive = fit(VALUES, "naive")
     assert validation_error(naive, np.array([1.0, 2, 4, 5, 9, 9]), split) == (4 + 1) / 2
     assert validation_error(naive, np.array([1.0, 2, np.nan, np.nan, 9, 9]), split) == np.inf

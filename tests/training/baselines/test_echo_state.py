@@ -18,22 +18,22 @@ def sines() -> Column:
 
 @pytest.fixture(scope="module")
 def baseline() -> EchoState:
-    found = fit(sines()[: SPLIT.validation], SPLIT)
+    found = fit(sines()[: SPLIT.calibration], SPLIT)
     assert isinstance(found, EchoState)
     return found
 
 
 def test_it_is_far_better_than_the_last_value(baseline: EchoState) -> None:
     values = sines()
-    test = slice(SPLIT.validation, None)
+    test = slice(SPLIT.calibration, None)
     errors = np.abs(baseline.predictions(values) - values)[test].mean()
     assert baseline.name == "ESN(200)"
-    assert errors < 0.02 * np.abs(np.diff(values))[SPLIT.validation - 1 :].mean()
+    assert errors < 0.02 * np.abs(np.diff(values))[SPLIT.calibration - 1 :].mean()
 
 
 def test_it_runs_freely_for_a_while(baseline: EchoState) -> None:
     values = sines()
-    origins = np.arange(SPLIT.validation, 676)
+    origins = np.arange(SPLIT.calibration, 676)
     errors = baseline.forecasts(values, origins, 24) - values[origins[:, None] + np.arange(24)]
     assert np.sqrt((errors**2).mean()) < 0.2 * values.std()
 
@@ -46,7 +46,7 @@ def test_a_forecast_is_what_predictions_say_once_they_have_happened(baseline: Ec
 
 
 def test_it_is_reproducible(baseline: EchoState) -> None:
-    again = fit(sines()[: SPLIT.validation], SPLIT)
+    again = fit(sines()[: SPLIT.calibration], SPLIT)
     np.testing.assert_array_equal(again.predictions(sines()), baseline.predictions(sines()))
 
 

@@ -16,7 +16,7 @@ def test_naive_is_the_last_value_that_happened() -> None:
 
 def test_drift_goes_on_from_the_last_value() -> None:
     values = np.array([np.nan, 2.0, np.nan, 9.0, 8.0, np.nan, 100.0])
-    fitted = drift(values, Split(4, 6, 7))
+    fitted = drift(values, Split(4, 6, 6, 7))
     assert fitted == Drift("drift", (8 - 2) / 3)
     np.testing.assert_array_equal(fitted.predictions(values), [np.nan, np.nan, 4, 4, 11, 10, 10])
     np.testing.assert_array_equal(fitted.forecasts(values, np.array([4, 7]), 3), [[11, 13, 15], [102, 104, 106]])

@@ -60,8 +60,8 @@ def test_predictions_and_forecasts_are_those_of_statsmodels(form: str) -> None:
 @pytest.mark.parametrize("form", ["ETS(A,N,N)", "ETS(A,Ad,N)", "ETS(A,A,A)", "ETS(A,A,M)"])
 def test_a_fit_is_close_to_the_process_that_made_the_data(form: str) -> None:
     values = process(FORMS[form])
-    found = fit(values[: SPLIT.validation], SPLIT)
-    errors = [(baseline.predictions(values) - values)[SPLIT.validation :] for baseline in (found, FORMS[form])]
+    found = fit(values[: SPLIT.calibration], SPLIT)
+    errors = [(baseline.predictions(values) - values)[SPLIT.calibration :] for baseline in (found, FORMS[form])]
     ours, least = (float(np.sqrt((error**2).mean())) for error in errors)
     assert ours < 1.3 * least, f"{found.name} for {form}"
 
@@ -81,7 +81,7 @@ def test_a_damped_trend_levels_off() -> None:
 def test_a_season_keeps_its_rows_where_only_the_last_rows_are_fitted() -> None:
     rows = FIT_ROWS + 541
     values = process(FORMS["ETS(A,N,A)"], rows)
-    baseline = fit(values, Split(rows - 100, rows, rows + 100))
+    baseline = fit(values, Split(rows - 100, rows, rows, rows + 100))
     errors = baseline.predictions(values) - values
     assert np.sqrt((errors[50:] ** 2).mean()) < 0.6
     assert np.sqrt((errors[:50] ** 2).mean()) < 2
@@ -97,7 +97,7 @@ def test_values_that_a_multiplicative_season_cannot_have_do_not_break_it() -> No
 def test_no_warning_comes_out_of_a_fit() -> None:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        baseline = fit(np.full(40, 3.0) + np.eye(40)[20], Split(30, 40, 50))
+        baseline = fit(np.full(40, 3.0) + np.eye(40)[20], Split(30, 40, 40, 50))
     assert not caught
     assert baseline.name.startswith("ETS(A,")
 
@@ -108,6 +108,6 @@ def test_the_simple_form_remains_where_nothing_can_be_fitted(monkeypatch: pytest
 
     monkeypatch.setattr(ETSModel, "fit", fails)
     values = np.concatenate([[np.nan], process(FORMS["ETS(A,N,N)"])])
-    baseline = fit(values[: SPLIT.validation], SPLIT)
+    baseline = fit(values[: SPLIT.calibration], SPLIT)
     assert baseline.name == "ETS(A,N,N)"
     np.testing.assert_allclose(baseline.predictions(values)[2:], values[1:-1], atol=0.01)

@@ -74,7 +74,9 @@ def test_files_that_are_no_tables_are_refused(tmp_path: Path) -> None:
 
 
 def test_the_split_is_chronological_and_complete() -> None:
-    assert Split.of(100, 0.15, 0.2) == Split(train=65, validation=80, rows=100)
+    assert Split.of(100, 0.15, 0.2, 0.1) == Split(train=55, validation=70, calibration=80, rows=100)
+    assert Split.of(10_000, None, 0.2) == Split(train=6120, validation=7200, calibration=8000, rows=10_000)
+    assert Split.of(100, None, 0.2) == Split(train=35, validation=70, calibration=80, rows=100)
 
 
 @pytest.mark.parametrize(

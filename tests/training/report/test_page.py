@@ -12,7 +12,7 @@ from training.report.summary import number
 
 RECORD: dict[str, Any] = {
     "data": {"name": "walk.csv", "sha256": "ab" * 32, "rows": 300, "columns": ["walk"]},
-    "split": {"train": 200, "validation": 250, "rows": 300},
+    "split": {"train": 200, "validation": 230, "calibration": 250, "rows": 300},
     "seed": 4,
     "versions": {"torch": "2.13.0"},
     "options": {"hidden_size": 32},
