@@ -3,6 +3,7 @@
 import secrets
 import time
 
+from service import observations
 from service.engine import Engine, alive, name_of
 from service.errors import InvalidRequest, ModelChanged, SessionExists, SessionUnknown, StepConflict
 from service.schemas import RestoreRequest, SessionResponse, SessionsResponse, SessionSummary
@@ -74,6 +75,8 @@ class Custody:
                 token.model, token.context, token.step, live.created_at if live else now, now, fresh.history
             )
             await engine.keep(key, record)
+        last = engine.last_alarm(record)
+        engine.metrics.note_alarm(key, last is not None and last.end_step is None)
         if live is None:
             engine.metrics.created.inc()
         return self._response(session_id, record), live is None
@@ -86,6 +89,7 @@ class Custody:
             async with self._engine.store_in_time():
                 found = await self._engine.store.delete(key)
             self._engine.needed(found, session_id)
+        self._engine.metrics.note_alarm(key, False)
         self._engine.metrics.deleted.inc()
 
     def _check_step(self, session_id: str, step: int, if_step: int | None) -> None:
@@ -100,7 +104,13 @@ class Custody:
 
     def _response(self, session_id: str, record: Record) -> SessionResponse:
         token = self._engine.tokens.issue(Token(record.model, record.context, record.step))
-        return SessionResponse(**self._summary(session_id, record).model_dump(), context=token)
+        condition = self._engine.condition(record)
+        return SessionResponse(
+            **dict(self._summary(session_id, record)),
+            error_level=None if condition is None else observations.to_bounds(condition.error[None])[0],
+            interval_width=None if condition is None else observations.to_bounds(condition.width[None])[0],
+            context=token,
+        )
 
     def _summary(self, session_id: str, record: Record) -> SessionSummary:
         expires = record.used_at + self._settings.session_idle_seconds
@@ -113,4 +123,5 @@ class Custody:
             created_at=rfc3339(record.created_at),
             used_at=rfc3339(record.used_at),
             expires_at=rfc3339(expires),
+            last_alarm=self._engine.last_alarm(record),
         )

@@ -14,8 +14,9 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 
 from models import Checkpoint, NumericalError, Predictor, ValueRangeError
-from models.predictor import Context, Values
+from models.predictor import Condition, Context, Observed, Values
 from service import observations
+from service.answers import answer_of, forecasted, last_alarm, predicted
 from service.errors import (
     InvalidRequest,
     ModelChanged,
@@ -28,6 +29,7 @@ from service.errors import (
 )
 from service.metrics import Metrics
 from service.schemas import (
+    Alarm,
     ForecastRequest,
     ForecastResponse,
     ModelResponse,
@@ -74,6 +76,7 @@ class Engine:
         self._settings = settings
         self.metrics = metrics
         metrics.active.set_function(store.__len__)
+        metrics.calibrated(checkpoint.calibration)
         self.turns = Turns()
         self.model = bytes.fromhex(checkpoint.fingerprint)[:MODEL_BYTES]
         self._name = name_of(self.model)
@@ -98,27 +101,31 @@ class Engine:
             return await self._predict_session(key, request, values, timing)
 
     async def _predict_session(self, key: str, request: PredictRequest, values: Values, timing: Timing) -> Prediction:
-        session_id, step = str(request.session_id), request.step
+        session_id, expected = str(request.session_id), request.step
         digest = observations.digest(values)
         found = alive(await self.store.get(key), session_id)
         if found is None:
-            if step:
-                raise SessionUnknown(f"no session {session_id!r}, so none at step {step}; begin without step or with 0")
-        elif step is not None and step != found.step:
-            if found.last is not None and (step, digest) == (found.last.base, found.last.digest):
+            if expected:
+                raise SessionUnknown(
+                    f"no session {session_id!r}, so none at step {expected}; begin without step or with 0"
+                )
+        elif expected is not None and expected != found.step:
+            if found.last is not None and (expected, digest) == (found.last.base, found.last.digest):
                 self.metrics.replays.inc()
                 return Prediction(self._session_response(session_id, found, found.last), True, timing)
             self.metrics.conflicts.inc()
             raise StepConflict(
-                f"session {session_id!r} is at step {found.step}, not at {step}", expected_step=found.step
+                f"session {session_id!r} is at step {found.step}, not at {expected}", expected_step=found.step
             )
         before, rebuilt = self.current(found or self.fresh())
-        predictions, context = self._observe(values, before.context, timing)
-        answer = Answer(before.step, digest, predictions[0], rebuilt)
+        observed = self._observe(values, before.context, timing, request.level)
+        step = before.step + values.shape[1]
+        ages = self._predictor.alarm(observed.context)
+        answer = answer_of(observed, before.step, digest, ages, rebuilt)
         after = replace(
             before,
-            context=context,
-            step=before.step + values.shape[1],
+            context=observed.context,
+            step=step,
             used_at=time.time(),
             history=self._remember(before.history, values[0]),
             last=answer,
@@ -130,33 +137,22 @@ class Engine:
             self.metrics.created.inc()
         if rebuilt:
             self.metrics.rebuilds.inc()
-        self.metrics.steps.inc(values.shape[1])
+        self._learn(values, observed, key)
         return Prediction(self._session_response(session_id, after, answer), False, timing)
 
     def _session_response(self, session_id: str, record: Record, answer: Answer) -> PredictResponse:
-        return PredictResponse.model_construct(
-            predictions=observations.to_plain(answer.predictions),
-            session_id=session_id,
-            step=record.step,
-            model=name_of(record.model),
-            rebuilt=True if answer.rebuilt else None,
-            rebuilt_steps=answer.rebuilt or None,
-        )
+        return predicted(answer, record.step, name_of(record.model), session_id=session_id)
 
     def _predict_token(self, request: PredictRequest, values: Values, timing: Timing) -> Prediction:
         token = self._token(request.context)
         if request.step is not None and request.step != token.step:
             self.metrics.conflicts.inc()
             raise StepConflict(f"the token is at step {token.step}, not at {request.step}", expected_step=token.step)
-        predictions, context = self._observe(values, token.context, timing)
-        after = Token(self.model, context, token.step + values.shape[1])
-        self.metrics.steps.inc(values.shape[1])
-        response = PredictResponse.model_construct(
-            predictions=observations.to_plain(predictions[0]),
-            step=after.step,
-            model=self._name,
-            context=self.tokens.issue(after),
-        )
+        observed = self._observe(values, token.context, timing, request.level)
+        after = Token(self.model, observed.context, token.step + values.shape[1])
+        self._learn(values, observed)
+        answer = answer_of(observed, token.step, b"", self._predictor.alarm(after.context))
+        response = predicted(answer, after.step, self._name, context=self.tokens.issue(after))
         return Prediction(response, False, timing)
 
     async def forecast(self, request: ForecastRequest, owner: str = "") -> ForecastResponse:
@@ -175,14 +171,23 @@ class Engine:
             context, step = token.context, token.step
         timing = Timing()
         if hypothetical is not None:
-            _, context = self._observe(hypothetical, context, timing)
+            context = self._observe(hypothetical, context, timing).context
+        self._check_level(request.level)
         try:
-            forecast = self._predictor.forecast(context, request.horizon)
+            forecast = self._predictor.forecast(context, request.horizon, request.level)
         except NumericalError as error:
             raise NumericalFailure(str(error)) from None
-        return ForecastResponse.model_construct(
-            forecast=observations.to_plain(forecast[0]), step=step, model=self._name
-        )
+        return forecasted(forecast, step, self._name)
+
+    def last_alarm(self, record: Record) -> Alarm | None:
+        """The last alarm of a session, running or over; None also for a context of another model."""
+        return last_alarm(self._predictor.alarm(record.context), record.step) if record.model == self.model else None
+
+    def condition(self, record: Record) -> Condition | None:
+        """How a session is doing; None where nothing is known of errors, or the context is of another model."""
+        if record.model != self.model:
+            return None
+        return self._predictor.condition(self._predictor.fitted(record.context))
 
     def describe(self) -> ModelResponse:
         """What is served."""
@@ -194,6 +199,7 @@ class Engine:
             targets=list(checkpoint.features[: self._predictor.targets]),
             units=list(checkpoint.units),
             architecture=asdict(checkpoint.network.config),
+            level=checkpoint.calibration.level if checkpoint.calibration else None,
             context_size=self._predictor.context_size,
             warmup=checkpoint.warmup,
             device=self._predictor.device.type,
@@ -259,7 +265,7 @@ class Engine:
             ModelChanged: it belongs to another model and cannot be rebuilt.
         """
         if record.model == self.model:
-            return record, 0
+            return replace(record, context=self._predictor.fitted(record.context)), 0
         history = record.history
         complete = len(history) == record.step or len(history) >= (self._checkpoint.warmup or np.inf)
         if not len(history) or history.shape[1] != self._predictor.features or not complete:
@@ -269,8 +275,8 @@ class Engine:
                 context_model=name_of(record.model),
                 model=self._name,
             )
-        _, context = self._observe(history[None], self._predictor.zero_context(), Timing())
-        return replace(record, model=self.model, context=context), len(history)
+        rebuilt = self._observe(history[None], self._predictor.zero_context(), Timing())
+        return replace(record, model=self.model, context=rebuilt.context), len(history)
 
     def needed(self, found: Record | Gone | None, session_id: str) -> Record:
         """The record of a session that must be alive.
@@ -303,18 +309,32 @@ class Engine:
                 context_model=name_of(token.model),
                 model=self._name,
             )
-        return token
+        return replace(token, context=self._predictor.fitted(token.context))
 
-    def _observe(self, values: Values, context: Context, timing: Timing) -> tuple[Values, Context]:
+    def _observe(self, values: Values, context: Context, timing: Timing, level: float | None = None) -> Observed:
+        self._check_level(level)
         started = time.perf_counter()
         try:
-            return self._predictor.observe(values, context)
+            return self._predictor.observe(values, context, level)
         except ValueRangeError as error:
             raise InvalidRequest(f"values: {error}") from None
         except NumericalError as error:
             raise NumericalFailure(str(error)) from None
         finally:
             timing.compute += time.perf_counter() - started
+
+    def _check_level(self, level: float | None) -> None:
+        if level is not None and self._checkpoint.calibration is None:
+            raise InvalidRequest("level: this checkpoint has no calibration, so no intervals; leave level out")
+
+    def _learn(self, values: Values, observed: Observed, key: str | None = None) -> None:
+        """Count what has been applied, and how good the predictions were."""
+        self.metrics.steps.inc(values.shape[1])
+        if observed.watch is not None:
+            since, over = self._predictor.alarm(observed.context)
+            self.metrics.learn(observed.watch, alarmed=0 < since <= values.shape[1])
+            if key is not None:
+                self.metrics.note_alarm(key, since > 0 and not over)
 
     def _remember(self, history: Values, values: Values) -> Values:
         """The last observations, (n, F), n being the setting."""

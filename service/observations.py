@@ -7,7 +7,7 @@ import numpy as np
 
 from models.predictor import Values
 from service.errors import InvalidRequest
-from service.schemas import Observation, Value
+from service.schemas import Bound, Observation, Value
 
 DIGEST_BYTES = 16
 
@@ -34,6 +34,14 @@ def to_array(observations: Sequence[Observation], features: int) -> Values:
 def to_plain(values: Values) -> list[Value]:
     """(T, F) -> T numbers, or T lists of F numbers"""
     plain: list[Value] = values[:, 0].tolist() if values.shape[1] == 1 else values.tolist()
+    return plain
+
+
+def to_bounds(values: Values) -> list[Bound]:
+    """(T, F) -> T numbers, or T lists of F numbers; null for NaN"""
+    known = values.astype(object)
+    known[np.isnan(values)] = None
+    plain: list[Bound] = known[:, 0].tolist() if values.shape[1] == 1 else known.tolist()
     return plain
 
 

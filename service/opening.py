@@ -18,7 +18,8 @@ def open_engine(settings: Settings) -> Engine:
     Raises:
         SystemExit: it cannot be served; one line says why.
     """
-    metrics = Metrics()
+    metrics = Metrics(settings.session_idle_seconds)
+    metrics.alarm_rate.set(settings.alarm_rate)
     with _refusals():
         checkpoint, predictor = _load(settings)
         store = open_store(settings.session_store, settings.snapshot, _limits(settings), metrics.expired.inc)
@@ -50,7 +51,9 @@ def _refusals() -> Iterator[None]:
 def _load(settings: Settings) -> tuple[Checkpoint, Predictor]:
     checkpoint = open_checkpoint(settings.checkpoint)
     _check_history(checkpoint, settings.session_history)
-    return checkpoint, checkpoint.predictor(settings.device)
+    return checkpoint, checkpoint.predictor(
+        settings.device, alarm_rate=settings.alarm_rate, adapt=settings.adapt == "rls"
+    )
 
 
 def _limits(settings: Settings) -> Limits:

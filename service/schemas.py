@@ -7,6 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 Number = FiniteFloat | None
 Observation = Number | Annotated[list[Number], Field(min_length=1)]
 Value = float | list[float]
+Bound = Number | list[Number]
+
+LEVEL = "Coverage of the interval, between 0 and 1. Absent: the checkpoint's, see GET /model."
 
 
 class _Message(BaseModel):
@@ -34,12 +37,28 @@ class PredictRequest(_Message):
         description="Observations that the context has seen before these. With it a request can be repeated safely: it "
         "is applied once, and answered again if it is the last one.",
     )
+    level: float | None = Field(None, gt=0, lt=1, description=LEVEL)
+
+
+class Alarm(_Message):
+    """A stream was no longer what it had been."""
+
+    start_step: int = Field(description="It began with this observation, the first one being 1.")
+    end_step: int | None = Field(None, description="And was over with this one; absent while it runs.")
 
 
 class PredictResponse(_Message):
     """One prediction per observation."""
 
     predictions: list[Value] = Field(description="predictions[i] is for the value after values[i]; raw units.")
+    lower: list[Bound] | None = Field(
+        None, description="Of the interval for the value after values[i]; null while a stream has not shown its size."
+    )
+    upper: list[Bound] | None = Field(None, description="As lower. Both absent if the checkpoint has no calibration.")
+    anomaly: list[Bound] | None = Field(
+        None, description="p-value of values[i], given the prediction made before it; null where there was none."
+    )
+    alarm: Alarm | None = Field(None, description="The alarm that is running, if one is.")
     session_id: str | None = Field(None, description="As requested.")
     step: int = Field(description="Observations that the context has now seen.")
     model: str = Field(description="Fingerprint of the checkpoint, 12 hexadecimal digits.")
@@ -57,12 +76,15 @@ class ForecastRequest(_Message):
     values: list[Observation] | None = Field(
         None, min_length=1, description="Hypothetical observations, fed first; the stream never sees them."
     )
+    level: float | None = Field(None, gt=0, lt=1, description=LEVEL)
 
 
 class ForecastResponse(_Message):
     """The path the network would take by itself."""
 
     forecast: list[Value] = Field(description="forecast[0] is for the next value, then one step further each.")
+    lower: list[Bound] | None = Field(None, description="Of the interval for each; absent without calibration.")
+    upper: list[Bound] | None = Field(None, description="As lower.")
     step: int = Field(description="Observations that the context has seen; unchanged.")
     model: str = Field(description="Fingerprint of the checkpoint, 12 hexadecimal digits.")
 
@@ -82,11 +104,16 @@ class SessionSummary(_Message):
     created_at: str = Field(description="When it was created, RFC 3339.")
     used_at: str = Field(description="When it was last advanced.")
     expires_at: str = Field(description="When it expires if nothing comes.")
+    last_alarm: Alarm | None = Field(None, description="The last alarm, running or over; absent if there was none.")
 
 
 class SessionResponse(SessionSummary):
     """A live session, and its context to take along: for an export, or a point to fork from or go back to."""
 
+    error_level: Bound | None = Field(
+        None, description="How far its values lie from the predictions of late, on average; raw units."
+    )
+    interval_width: Bound | None = Field(None, description="Of the interval for its next value; raw units.")
     context: str = Field(description="Its context as a token.")
 
 
@@ -106,6 +133,7 @@ class ModelResponse(_Message):
     targets: list[str] = Field(description="Names of the numbers of a prediction: the first of the features.")
     units: list[str] = Field(description="Their units, where known.")
     architecture: dict[str, Any] = Field(description="Sizes and options of the network.")
+    level: float | None = Field(description="Coverage of the intervals where no other is asked for; null: none.")
     context_size: int = Field(description="float32 numbers that one stream carries.")
     warmup: int | None = Field(description="Observations after which the network has forgotten its start, if it does.")
     device: str = Field(description="Where the network computes.")

@@ -27,6 +27,12 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="Where to compute. `auto`: cuda if there is one. `cuda` where there is none: no start."
     )
+    alarm_rate: float = Field(
+        1e-4, ge=1e-9, le=0.01, description="False alarms per step of a stream that goes on as before, about."
+    )
+    adapt: Literal["off", "rls"] = Field(
+        "off", description="`rls`: the readout goes on learning in every stream, for so much more context."
+    )
     session_store: str = Field(
         "memory://",
         pattern=r"^(memory://|sqlite:///.+)$",

@@ -7,11 +7,13 @@ import numpy as np
 
 from models.predictor import Context, Values
 
-VERSION = 1
+VERSION = 2
+READABLE = (1, 2)  # version 1 kept no bounds
 MODEL_BYTES = 16
 
 _HEAD = struct.Struct("<BddQ16sIHII")  # version, used, created, step, model, context, features, history, answered
-_LAST = struct.Struct("<Q16sI")  # base, digest, rebuilt
+_LAST = struct.Struct("<Q16sIQB")  # base, digest, rebuilt, alarm, whether bounds follow
+_LAST_1 = struct.Struct("<Q16sI")
 _TIMES = struct.Struct("<dd")
 
 
@@ -19,14 +21,18 @@ _TIMES = struct.Struct("<dd")
 class Answer:
     """The last applied request and what it was answered, for a client that asks again.
 
-    base: the step before it; digest: of its values; predictions: (T, O) raw units;
-    rebuilt: observations that the context was rebuilt from, 0 if it was not.
+    base: the step before it; digest: of its values; predictions: (T, O) raw units; bounds: (3, T, O) lower, upper and
+    anomaly, NaN where there is none, or None for a checkpoint that knows nothing of its errors;
+    rebuilt: observations that the context was rebuilt from, 0 if it was not; alarm: the step at which the running alarm
+    began, 0 if there is none.
     """
 
     base: int
     digest: bytes
     predictions: Values
+    bounds: Values | None = None
     rebuilt: int = 0
+    alarm: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +62,9 @@ class Record:
         )
         if last is None:
             return b"".join((head, self.context.tobytes(), self.history.tobytes()))
-        answer = _LAST.pack(last.base, last.digest, last.rebuilt)
-        return b"".join((head, self.context.tobytes(), self.history.tobytes(), answer, last.predictions.tobytes()))
+        answer = _LAST.pack(last.base, last.digest, last.rebuilt, last.alarm, last.bounds is not None)
+        parts = (head, self.context.tobytes(), self.history.tobytes(), answer, last.predictions.tobytes())
+        return b"".join(parts if last.bounds is None else (*parts, last.bounds.tobytes()))
 
     @classmethod
     def unpack(cls, packed: bytes) -> "Record":
@@ -66,7 +73,7 @@ class Record:
         Raises:
             ValueError: it is damaged, or another version of this program wrote it.
         """
-        if packed[0] != VERSION:
+        if packed[0] not in READABLE:
             raise ValueError(f"a session record of version {packed[0]}; this program reads version {VERSION}")
         _, used_at, created_at, step, model, size, features, rows, answered = _HEAD.unpack_from(packed)
         at = _HEAD.size
@@ -76,10 +83,18 @@ class Record:
         at += 8 * rows * features
         last = None
         if answered:
-            base, digest, rebuilt = _LAST.unpack_from(packed, at)
-            predictions = np.frombuffer(packed, "<f8", offset=at + _LAST.size)
-            last = Answer(base, digest, predictions.reshape(answered, -1), rebuilt)
+            last = _unpack_last(packed, at, answered)
         return cls(model, context, step, created_at, used_at, history, last)
+
+
+def _unpack_last(packed: bytes, at: int, answered: int) -> Answer:
+    if packed[0] == 1:
+        (base, digest, rebuilt), alarm, bounded, size = _LAST_1.unpack_from(packed, at), 0, 0, _LAST_1.size
+    else:
+        base, digest, rebuilt, alarm, bounded = _LAST.unpack_from(packed, at)
+        size = _LAST.size
+    arrays = np.frombuffer(packed, "<f8", offset=at + size).reshape(4 if bounded else 1, answered, -1)
+    return Answer(base, digest, arrays[0], arrays[1:] if bounded else None, rebuilt, alarm)
 
 
 def times(packed: bytes) -> tuple[float, float]:

@@ -25,8 +25,9 @@ async def app(
     if scope["method"] == "POST":
         request = json.loads((await receive())["body"])
         values, session_id = np.array(request["values"], dtype=float), request["session_id"]
-        predictions, contexts[session_id] = predictor.observe(values[None, :, None], contexts[session_id])
-        payload = json.dumps({"predictions": predictions[0, :, 0].tolist()}).encode()
+        observed = predictor.observe(values[None, :, None], contexts[session_id])
+        contexts[session_id] = observed.context
+        payload = json.dumps({"predictions": observed.predictions[0, :, 0].tolist()}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(payload))]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": payload})

@@ -71,7 +71,7 @@ def rows(checkpoint: Path) -> Iterator[str]:
 def _check(contestant: Contestant, server: Server, checkpoint: Path) -> None:
     """Two requests of a session are answered as the offline runtime answers them in one go."""
     predictor = load(checkpoint).predictor("cpu")
-    expected, _ = predictor.observe(np.array(SERIES)[None, :, None], predictor.zero_context())
+    expected = predictor.observe(np.array(SERIES)[None, :, None], predictor.zero_context()).predictions
     answers: list[float] = []
     for values in (SERIES[:3], SERIES[3:]):
         response = httpx.post(f"{server.url}/predict", json={"values": values, "session_id": "check"}, trust_env=False)

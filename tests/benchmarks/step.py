@@ -40,7 +40,7 @@ def rows(config: ElmanConfig) -> Iterator[str]:
 
 def _ours(predictor: Predictor, x: Tensor, h: Tensor) -> Contestant:
     values, context = x.double().numpy(), h.numpy()
-    return lambda: torch.from_numpy(predictor.observe(values, context)[0])
+    return lambda: torch.from_numpy(predictor.observe(values, context).predictions)
 
 
 def _theirs(rnn: nn.RNN, linear: nn.Linear, x: Tensor, h: Tensor) -> Contestant:

@@ -21,6 +21,6 @@ class Stock:
     @bentoml.api  # type: ignore[untyped-decorator]  # BentoML leaves its decorators unannotated
     async def predict(self, values: list[float], session_id: str) -> dict[str, list[float]]:
         """Observe, and predict the next value."""
-        observed = np.array(values)[None, :, None]
-        predictions, self.contexts[session_id] = self.predictor.observe(observed, self.contexts[session_id])
-        return {"predictions": predictions[0, :, 0].tolist()}
+        observed = self.predictor.observe(np.array(values)[None, :, None], self.contexts[session_id])
+        self.contexts[session_id] = observed.context
+        return {"predictions": observed.predictions[0, :, 0].tolist()}

@@ -27,6 +27,7 @@ class Stream:
     session_id: str
     values: list[float | None] = field(default_factory=list)
     predictions: list[float] = field(default_factory=list)
+    upper: list[float] = field(default_factory=list)
     requests: int = 0
     retries: int = 0
     replays: int = 0
@@ -56,14 +57,17 @@ class Stream:
         assert answer["step"] == self.step + len(values)
         self.values += values
         self.predictions += answer["predictions"]
+        self.upper += answer.get("upper", [])
 
     def check(self, checkpoint: Checkpoint) -> None:
-        """Every prediction was the one for the whole series, fed offline in one piece."""
+        """Every prediction and its bound were those for the whole series, fed offline in one piece."""
         predictor = checkpoint.predictor("cpu")
         series = np.array(self.values, dtype=float)[None, :, None]  # None becomes NaN
-        expected, _ = predictor.observe(series, predictor.zero_context())
+        expected = predictor.observe(series, predictor.zero_context())
         tolerance = TOLERANCE * checkpoint.scaler.scale[0]
-        np.testing.assert_allclose(self.predictions, expected[0, :, 0], rtol=0, atol=tolerance)
+        np.testing.assert_allclose(self.predictions, expected.predictions[0, :, 0], rtol=0, atol=tolerance)
+        if expected.watch is not None:
+            np.testing.assert_allclose(self.upper, expected.watch.upper[0, :, 0], rtol=0, atol=2 * tolerance)
 
     def _insist(self, client: httpx2.Client, request: Mapping[str, Any]) -> dict[str, Any]:
         self.requests += 1

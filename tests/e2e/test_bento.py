@@ -27,7 +27,7 @@ def test_the_built_bento_predicts_from_its_own_folder(tmp_path: Path) -> None:
 
     predictor = load(ROOT / "models/checkpoints/sunspots.safetensors").predictor("cpu")
     values = np.array([5.0, 11.0, 16.0])
-    expected, _ = predictor.observe(values[None, :, None], predictor.zero_context())
+    expected = predictor.observe(values[None, :, None], predictor.zero_context()).predictions
     with serving(None, target=str(bento), working_directory=tmp_path) as server:
         answer = httpx2.post(f"{server.url}/predict", json={"values": values.tolist()}).json()
     assert answer["predictions"] == expected[0, :, 0].tolist()

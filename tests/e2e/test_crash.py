@@ -20,7 +20,7 @@ LONGEST_LIFE = 1.5  # seconds of service
 
 @pytest.mark.timeout(60 + 20 * KILLS)
 def test_killed_and_started_again_on_the_same_file(tmp_path: Path, make_checkpoint: MakeCheckpoint) -> None:
-    checkpoint, port, store = make_checkpoint(), free_port(), f"sqlite:///{tmp_path}/sessions.db"
+    checkpoint, port, store = make_checkpoint(calibrated=True), free_port(), f"sqlite:///{tmp_path}/sessions.db"
     began = time.monotonic()
     with Crowd(f"http://{HOST}:{port}") as crowd:
         for _ in range(KILLS):
@@ -37,7 +37,7 @@ def test_killed_and_started_again_on_the_same_file(tmp_path: Path, make_checkpoi
 def test_the_worker_alone_is_killed_and_started_again_by_its_supervisor(
     tmp_path: Path, make_checkpoint: MakeCheckpoint
 ) -> None:
-    checkpoint, store = make_checkpoint(), f"sqlite:///{tmp_path}/sessions.db"
+    checkpoint, store = make_checkpoint(calibrated=True), f"sqlite:///{tmp_path}/sessions.db"
     with serving(checkpoint, elman_session_store=store) as server, Crowd(server.url) as crowd:
         time.sleep(random.uniform(0, LONGEST_LIFE))
         (worker,) = server.workers()

@@ -25,7 +25,7 @@ ALICE, BOB, TOKEN_KEY = "alice-is-the-only-one", "bob-knows-this-by-heart", "wha
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save(random_checkpoint(), tmp_path_factory.mktemp("models") / "model.safetensors")
+    return save(random_checkpoint(calibrated=True), tmp_path_factory.mktemp("models") / "model.safetensors")
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ Pair = tuple[Path, Path]
 
 
 def checkpoint(seed: int) -> Checkpoint:
-    return replace(random_checkpoint(seed=seed), warmup=WARMUP)
+    return replace(random_checkpoint(seed=seed, calibrated=True), warmup=WARMUP)
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def replayed(values: list[float | None], model: Checkpoint) -> list[float]:
     """The predictions for a whole series, from zero."""
     predictor = model.predictor("cpu")
     series = np.array(values, dtype=float)[None, :, None]
-    predictions, _ = predictor.observe(series, predictor.zero_context())
+    predictions = predictor.observe(series, predictor.zero_context()).predictions
     return [float(prediction) for prediction in predictions[0, :, 0]]
 
 

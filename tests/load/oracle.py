@@ -11,14 +11,18 @@ from uuid import uuid4
 import numpy as np
 
 from models import Checkpoint
-from models.predictor import Context, Values
+from models.predictor import Context, Values, Watch
 
-LENGTH = 2000  # observations in a series
+LENGTH = 1000  # observations in a series
 BATCH = 64  # series that are drawn and predicted at once, which takes no longer than one
 MISSING = 0.01  # share of the observations
 TOLERANCE = 1e-5  # scaled units
 
+TOLERANCE_P = 1e-3
+TOLD = ("lower", "upper", "anomaly")
+
 WRONG = "wrong prediction"
+WRONG_INTERVAL = "wrong interval"
 
 
 class Oracle:
@@ -33,8 +37,9 @@ class Oracle:
         generator = np.random.default_rng()
         while True:
             values = self._draw(generator)
-            predictions, _ = self.predictor.observe(values, self.predictor.zero_context(BATCH))
-            yield from (Stream(self, *pair) for pair in zip(values, predictions, strict=True))
+            observed = self.predictor.observe(values, self.predictor.zero_context(BATCH))
+            for number in range(BATCH):
+                yield Stream(self, values[number], observed.predictions[number], _told(observed.watch, number))
 
     def near(self, answer: object, expected: Values) -> bool:
         """Whether an answer from the wire is the expected values (T, F), within TOLERANCE."""
@@ -44,6 +49,22 @@ class Oracle:
             return False
         scale = np.array(self.predictor.scaler.scale)
         return values.shape == expected.shape and bool((np.abs(values - expected) <= TOLERANCE * scale).all())
+
+    def tells(self, answer: Mapping[str, Any], expected: Mapping[str, Values]) -> bool:
+        """Whether an answer has the expected bounds and p-values (T, F), NaN = null, and no others."""
+        if {name for name in TOLD if name in answer} != expected.keys():
+            return False
+        for name, values in expected.items():
+            tolerance = TOLERANCE_P if name == "anomaly" else TOLERANCE * np.array(self.predictor.scaler.scale)
+            try:
+                found = np.array(answer[name], dtype=float).reshape(-1, self.predictor.features)
+            except (TypeError, ValueError):
+                return False
+            if found.shape != values.shape or (np.isnan(found) != np.isnan(values)).any():
+                return False
+            if (np.abs(found - values) > tolerance).any():
+                return False
+        return True
 
     def _draw(self, generator: np.random.Generator) -> Values:
         """-> (B, T, F) raw units, NaN = missing"""
@@ -55,16 +76,22 @@ class Oracle:
         return values
 
 
+def _told(watch: Watch | None, number: int) -> dict[str, Values]:
+    return {} if watch is None else {name: getattr(watch, name)[number] for name in TOLD}
+
+
 @dataclass
 class Stream:
     """A series under a session id that no other stream has, and how much of it has been sent.
 
-    values, predictions: (T, F) raw units; predictions[t] is for the value after values[t].
+    values, predictions: (T, F) raw units; predictions[t] is for the value after values[t]. told: bounds and p-values,
+    (T, F) each, if the checkpoint knows of its errors.
     """
 
     oracle: Oracle
     values: Values
     predictions: Values
+    told: Mapping[str, Values]
     session_id: str = field(default_factory=lambda: f"load-{uuid4().hex}")
     step: int = 0
     _context: Context = field(init=False, repr=False)
@@ -87,8 +114,11 @@ class Stream:
 
     def fault_in_prediction(self, answer: Mapping[str, Any], count: int) -> str | None:
         """What is wrong with the answer to the last `count` observations taken; None: nothing."""
-        if not self.oracle.near(answer.get("predictions"), self.predictions[self.step - count : self.step]):
+        last = slice(self.step - count, self.step)
+        if not self.oracle.near(answer.get("predictions"), self.predictions[last]):
             return WRONG
+        if not self.oracle.tells(answer, {name: part[last] for name, part in self.told.items()}):
+            return WRONG_INTERVAL
         if answer.get("session_id") != self.session_id:
             return "wrong session"
         return self._fault_in_position(answer)
@@ -97,9 +127,9 @@ class Stream:
         """What is wrong with the answer to a forecast after the observations taken so far; None: nothing."""
         unseen = self.values[None, self._context_step : self.step]
         if unseen.size:
-            _, self._context = self.oracle.predictor.observe(unseen, self._context)
+            self._context = self.oracle.predictor.observe(unseen, self._context).context
             self._context_step = self.step
-        if not self.oracle.near(answer.get("forecast"), self.oracle.predictor.forecast(self._context, horizon)[0]):
+        if not self.oracle.near(answer.get("forecast"), self.oracle.predictor.forecast(self._context, horizon).path[0]):
             return WRONG
         return self._fault_in_position(answer)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from locust.env import Environment
 
-from tests.load.oracle import WRONG
+from tests.load.oracle import WRONG, WRONG_INTERVAL
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Summary:
         return list(self._faults())
 
     def __str__(self) -> str:
-        wrong = sum(count for error, count in self.errors.items() if error.endswith(WRONG))
+        wrong = sum(count for error, count in self.errors.items() if error.endswith((WRONG, WRONG_INTERVAL)))
         lines = [
             f"requests   {self.requests} ({self.rate:.1f}/s)",
             f"latency    p50 {self.p50:.1f} ms   p95 {self.p95:.1f} ms   p99 {self.p99:.1f} ms"

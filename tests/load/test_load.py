@@ -15,7 +15,7 @@ from tests.server import ROOT, Server, serving
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save(random_checkpoint(), tmp_path_factory.mktemp("load") / "model.safetensors")
+    return save(random_checkpoint(calibrated=True), tmp_path_factory.mktemp("load") / "model.safetensors")
 
 
 @pytest.fixture(scope="module")

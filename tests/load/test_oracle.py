@@ -13,18 +13,23 @@ from tests.load.oracle import LENGTH, Oracle, Stream
 def answer_of(stream: Stream, count: int) -> dict[str, Any]:
     """What a right service says to the next observations."""
     stream.take(count)
-    predictions = stream.predictions[stream.step - count : stream.step].squeeze(-1).tolist()
-    return {
-        "predictions": predictions,
+    last = slice(stream.step - count, stream.step)
+    told = {name: array(part[last]) for name, part in stream.told.items()}
+    return told | {
+        "predictions": stream.predictions[last].squeeze(-1).tolist(),
         "session_id": stream.session_id,
         "step": stream.step,
         "model": stream.oracle.model,
     }
 
 
-@pytest.fixture
-def stream() -> Stream:
-    return next(Oracle(random_checkpoint()).streams())
+def array(values: np.ndarray) -> list[float | None]:
+    return [None if np.isnan(value) else float(value) for value in values[:, 0]]
+
+
+@pytest.fixture(params=[False, True], ids=["plain", "calibrated"])
+def stream(request: pytest.FixtureRequest) -> Stream:
+    return next(Oracle(random_checkpoint(calibrated=request.param)).streams())
 
 
 @pytest.mark.parametrize("features", [1, 2])
@@ -53,8 +58,12 @@ def test_forecasts_start_from_everything_sent(features: int) -> None:
         before = stream.step
         stream.take(count)
         for t in range(before, stream.step):
-            _, context = predictor.observe(stream.values[None, t : t + 1], context)
-        answer = {"forecast": predictor.forecast(context, 4)[0].tolist(), "step": stream.step, "model": oracle.model}
+            context = predictor.observe(stream.values[None, t : t + 1], context).context
+        answer = {
+            "forecast": predictor.forecast(context, 4).path[0].tolist(),
+            "step": stream.step,
+            "model": oracle.model,
+        }
         assert stream.fault_in_forecast(answer, 4) is None
         assert stream.fault_in_forecast({**answer, "forecast": answer["forecast"][:3]}, 4) == "wrong prediction"
 
@@ -79,6 +88,22 @@ def test_a_right_answer_has_no_fault(stream: Stream) -> None:
 )
 def test_a_wrong_answer_is_named(stream: Stream, change: Mapping[str, Any], fault: str) -> None:
     assert stream.fault_in_prediction({**answer_of(stream, 2), **change}, 2) == fault
+
+
+@pytest.mark.parametrize("name", ["lower", "upper", "anomaly"])
+def test_a_wrong_interval_is_named(name: str) -> None:
+    stream = next(Oracle(random_checkpoint(calibrated=True)).streams())
+    answer_of(stream, 3)
+    right = answer_of(stream, 2)
+    missing = {key: value for key, value in right.items() if key != name}
+    for wrong in ({**right, name: [0.123, 0.456]}, {**right, name: [None, None]}, {**right, name: "1"}, missing):
+        assert stream.fault_in_prediction(wrong, 2) == "wrong interval"
+    assert stream.fault_in_prediction(right, 2) is None
+
+
+def test_an_interval_that_nobody_can_know_is_wrong() -> None:
+    stream = next(Oracle(random_checkpoint()).streams())
+    assert stream.fault_in_prediction({**answer_of(stream, 1), "lower": [0.0]}, 1) == "wrong interval"
 
 
 def test_a_small_deviation_is_tolerated_and_a_larger_one_is_not(stream: Stream) -> None:

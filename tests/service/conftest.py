@@ -18,8 +18,8 @@ def make_client(make_checkpoint: MakeCheckpoint) -> Iterator[MakeClient]:
     """A client of a fresh service over a random checkpoint; keyword arguments are settings, or sizes of the network."""
     with ExitStack() as stack:
 
-        def make(features: int = 1, **settings: object) -> TestClient:
-            checkpoint = make_checkpoint(features=features)
+        def make(features: int = 1, calibrated: bool = False, **settings: object) -> TestClient:
+            checkpoint = make_checkpoint(features=features, calibrated=calibrated)
             service = create(Settings(checkpoint=str(checkpoint), device="cpu", **settings))  # type: ignore[arg-type]
             return stack.enter_context(TestClient(service.to_asgi(is_main=True)))
 

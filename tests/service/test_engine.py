@@ -51,7 +51,7 @@ def forecast(engine: Engine, **fields: Any) -> ForecastResponse:
 
 def oracle(values: list[float]) -> list[float]:
     predictor = random_checkpoint().predictor("cpu")
-    predictions, _ = predictor.observe(np.array(values)[None, :, None], predictor.zero_context())
+    predictions = predictor.observe(np.array(values)[None, :, None], predictor.zero_context()).predictions
     return [float(prediction) for prediction in predictions[0, :, 0]]
 
 

@@ -25,7 +25,7 @@ def test_it_opens_what_the_settings_name(make_checkpoint: MakeCheckpoint, device
     engine = open_engine(Settings(checkpoint=str(make_checkpoint()), device=device))
     answer = asyncio.run(engine.predict(PredictRequest(values=[9.0])))
     predictor = random_checkpoint().predictor("cpu")
-    expected, _ = predictor.observe(np.array([[[9.0]]]), predictor.zero_context())
+    expected = predictor.observe(np.array([[[9.0]]]), predictor.zero_context()).predictions
     assert answer.response.predictions == expected[0, :, 0].tolist()
 
 

@@ -73,13 +73,13 @@ async def together(*requests: Awaitable[Any]) -> list[Any]:
 
 
 def oracle(values: list[float]) -> list[float]:
-    predictions, _ = PREDICTOR.observe(np.array(values)[None, :, None], PREDICTOR.zero_context())
+    predictions = PREDICTOR.observe(np.array(values)[None, :, None], PREDICTOR.zero_context()).predictions
     return [float(prediction) for prediction in predictions[0, :, 0]]
 
 
 def continued(values: list[float]) -> list[float]:
-    _, context = PREDICTOR.observe(np.array(values)[None, :, None], PREDICTOR.zero_context())
-    return [float(value) for value in PREDICTOR.forecast(context, 3)[0, :, 0]]
+    context = PREDICTOR.observe(np.array(values)[None, :, None], PREDICTOR.zero_context()).context
+    return [float(value) for value in PREDICTOR.forecast(context, 3).path[0, :, 0]]
 
 
 @pytest.mark.parametrize("start", [[], START], ids=["new", "live"])

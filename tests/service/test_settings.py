@@ -38,6 +38,8 @@ def test_every_setting_is_read_from_the_environment(monkeypatch: pytest.MonkeyPa
         "max_body_bytes": "2048",
         "body_timeout_seconds": "2.5",
         "access_log": "true",
+        "alarm_rate": "0.001",
+        "adapt": "rls",
     }
     assert values.keys() == Settings.model_fields.keys()
     for name, value in values.items():

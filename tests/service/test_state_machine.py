@@ -60,7 +60,10 @@ class Clock:
 def observed(seen: Seen) -> tuple[Values, Context]:
     """The oracle: the whole stream at once, from zero."""
     values = np.array([np.nan if value is None else value for value in seen]).reshape(1, -1, 1)
-    return PREDICTOR.observe(values, PREDICTOR.zero_context()) if seen else (values, PREDICTOR.zero_context())
+    if not seen:
+        return values, PREDICTOR.zero_context()
+    observed = PREDICTOR.observe(values, PREDICTOR.zero_context())
+    return observed.predictions, observed.context
 
 
 class Refused(Exception):
@@ -288,7 +291,7 @@ class Sessions(RuleBasedStateMachine):
             response, stream = outcome
             _, context = observed(stream.seen + (hypothetical or ()))
             assert response.step == len(stream.seen)
-            assert response.forecast == near(PREDICTOR.forecast(context, horizon)[0, :, 0].tolist())
+            assert response.forecast == near(PREDICTOR.forecast(context, horizon).path[0, :, 0].tolist())
 
     @rule(target=names)
     def create(self) -> Any:
