@@ -44,8 +44,9 @@ format: $(VENV)/test.stamp ## let ruff format and fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-accuracy: $(VENV)/serve.stamp ## measure the default training on every series of the folder DATA: SEEDS, JOBS
+accuracy: $(VENV)/serve.stamp ## measure the defaults, trained and live, on every series of the folder DATA: SEEDS, JOBS
 	$(BIN)/python -m training accuracy $(DATA) --seeds $(SEEDS) --jobs $(JOBS)
+	$(BIN)/python -m tests.accuracy $(DATA) --seeds $(SEEDS) --jobs $(JOBS)
 
 load: $(VENV)/test.stamp $(CHECKPOINT) ## load test with checked predictions: USERS, DURATION, P99 (ms)
 	$(BIN)/python -m tests.load.run --users $(USERS) --duration $(DURATION) --p99 $(P99)
