@@ -102,15 +102,15 @@ class Predictor:
         self.calibration = calibration
         self._targets_scaler = Scaler(scaler.mean[: self.targets], scaler.scale[: self.targets])
         self._monitor = None if calibration is None else Monitor(calibration, self.device, alarm_rate)
-        adaptation = Adaptation(network.config, self.targets, self.device)
-        self._adaptation = adaptation if adapt else None
+        self._adaptation = Adaptation(network.config, self.targets, self.device) if adapt else None
+        learned = sum(Adaptation.sizes(network.config, self.targets))
         self._sizes = (
             network.config.context_size,
             0 if self._monitor is None else state_size(self.targets),
-            adaptation.size if adapt else 0,
+            learned if adapt else 0,
         )
         self.context_size = sum(self._sizes)
-        self._other_size = self.context_size + (-adaptation.size if adapt else adaptation.size)
+        self._other_size = self.context_size + (-learned if adapt else learned)
         self._start = self._of_start(1)
 
     def zero_context(self, streams: int = 1) -> Context:
