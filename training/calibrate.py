@@ -11,7 +11,7 @@ from torch import Tensor
 
 from models import Calibration, Elman
 from models.calibration import PROBABILITIES
-from models.monitor import LEVEL_RATE, LIMIT, MEAN_RATE
+from models.monitor import LEVEL_RATE, LIMIT, MEAN_RATE, SMALLEST
 from training.data import Split
 from training.streams import Streams
 
@@ -95,21 +95,26 @@ def _trace(network: Elman, values: NDArray[np.float32], split: Split, targets: i
     return _Trace(inputs, truth, errors.numpy(), unit.numpy(), split.validation - 1)
 
 
-def _levels(errors: Numbers, start: Numbers) -> tuple[Numbers, Numbers]:
+def _levels(errors: Numbers, usual: Numbers) -> tuple[Numbers, Numbers]:
     """The level of error before each error, and each error less the mean, in these levels; (T, O) both.
 
-    As models/monitor.py keeps them, through the errors twice: the start is forgotten.
+    As models/monitor.py keeps them, but every error is measured by a start that the others tell: with few errors, one
+    that took part in its own measure would look small. usual: (O,), where there are no others.
     """
-    mean, level = np.zeros_like(start), start
-    for _ in range(2):
-        levels, relative = np.empty_like(errors), np.empty_like(errors)
-        for t, error in enumerate(errors):
-            levels[t], relative[t] = level, (error - mean) / level
-            told = np.isfinite(error)
-            bounded = np.where(told, relative[t], 0.0).clip(-LIMIT, LIMIT)
-            mean = mean + MEAN_RATE * bounded * level
-            level = np.where(told, level + LEVEL_RATE * (np.abs(bounded) - 1) * level, level)
-            level = np.maximum(level, 1e-3 * start)
+    size = np.abs(errors)
+    told = np.isfinite(size)
+    size, count = np.where(told, size, 0.0), told.sum(axis=0)
+    level = start = np.where(count > 0, size.sum(axis=0) / np.maximum(count, 1), usual)
+    others = np.where(count > told, (size.sum(axis=0) - size) / np.maximum(count - told, 1), usual)  # (T, O)
+    mean = np.zeros_like(usual)
+    levels, relative = np.empty_like(errors), np.empty_like(errors)
+    for t, error in enumerate(errors):
+        levels[t] = np.maximum(level + (1 - LEVEL_RATE) ** t * (others[t] - start), SMALLEST * usual)
+        relative[t] = (error - mean) / levels[t]
+        bounded = np.where(told[t], relative[t], 0.0).clip(-LIMIT, LIMIT)
+        mean = mean + MEAN_RATE * bounded * level
+        level = np.where(told[t], level + LEVEL_RATE * (np.abs(bounded) - 1) * level, level)
+        level = np.maximum(level, SMALLEST * usual)
     return levels, relative
 
 
@@ -120,7 +125,7 @@ def _distribution(errors: Numbers) -> tuple[Numbers, tuple[float, float]]:
     1987), of both sides together: too light a tail would raise false alarms. Where there are too few errors for a
     quantile, the tail tells it.
     """
-    low, high = np.quantile(errors, (TAIL_BEGINS, 1 - TAIL_BEGINS))
+    low, high = np.quantile(errors, (TAIL_BEGINS, 1 - TAIL_BEGINS), method="weibull")
     excess = np.sort(np.concatenate((errors[errors > high] - high, low - errors[errors < low])))
     count, mean = len(excess), float(excess.mean()) if len(excess) else 0.0
     shape = CAUTIOUS
