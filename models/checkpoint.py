@@ -82,11 +82,12 @@ class Checkpoint:
             digest.update(name.encode() + tensor.numpy().astype("<f4").tobytes())
         return digest.hexdigest()
 
-    def predictor(self, device: Device = "auto", *, alarm_rate: float = ALARM_RATE, adapt: bool = False) -> Predictor:
+    def predictor(
+        self, device: Device = "auto", *, alarm_rate: float = ALARM_RATE, adapt: bool = False, kernel: bool = True
+    ) -> Predictor:
         """The runtime of this checkpoint on a device."""
-        return Predictor(
-            self.network, self.scaler, device, self.targets, self.calibration, alarm_rate=alarm_rate, adapt=adapt
-        )
+        parts = self.network, self.scaler, device, self.targets, self.calibration
+        return Predictor(*parts, alarm_rate=alarm_rate, adapt=adapt, kernel=kernel)
 
 
 def save(checkpoint: Checkpoint, path: str | os.PathLike[str]) -> Path:
@@ -224,7 +225,7 @@ def _check_shapes(config: ElmanConfig, slices: Mapping[str, Any]) -> None:
 
 
 def _replay(checkpoint: Checkpoint, values: Values) -> dict[str, Values]:
-    """(T, F) -> (T, O) of predictions and bounds, from the zero context, on the CPU reference."""
+    """(T, F) -> (T, O) of predictions and bounds, from the zero context, as the CPU serves them."""
     predictor = checkpoint.predictor("cpu")
     observed = predictor.observe(values[None], predictor.zero_context())
     replayed = {"predictions": observed.predictions[0]}

@@ -17,6 +17,7 @@ from statistics import NormalDist
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from models import alarm
@@ -78,13 +79,13 @@ class Monitor:
         self._horizons = np.log(calibration.horizons)
         self._paths = tensor(calibration.paths)  # (J, O, Q)
         self._error, self._quantiles = tensor(calibration.error), tensor(calibration.quantiles)
-        self._tail_scale, self._tail_shape = tensor(calibration.tail).unbind(dim=1)
-        self._settling = tensor(calibration.settling)
-        self._smallest = SMALLEST * self._error
+        self.tail = tensor(calibration.tail)  # (O, 2)
+        self.settling = tensor(calibration.settling)
+        self.smallest = SMALLEST * self._error
         self._probabilities = tensor(PROBABILITIES)
         self._rises = tensor(np.diff(SCORES))
-        self._threshold = alarm.threshold(rate, self.targets)
-        self._unlikely = alarm.unlikely(rate, self.targets)
+        self.threshold = alarm.threshold(rate, self.targets)
+        self.unlikely = -NormalDist().inv_cdf(alarm.unlikely(rate, self.targets) / 2)  # as a score
 
     def start(self, streams: int) -> Tensor:
         """Of streams that have seen nothing. (B, S)"""
@@ -108,11 +109,11 @@ class Monitor:
         z = torch.where(told, (error - mean) / expected, 0.0)
         score = self._score(z, quantiles)
         p = torch.erfc(score.abs() * 0.5**0.5)
-        high, low = alarm.charted(score, high, low, self._threshold)
+        high, low = alarm.charted(score, high, low, self.threshold)
         bounded = z.clamp(-LIMIT, LIMIT)
-        rate = torch.where(torch.maximum(high, low) > self._threshold, MEAN_RATE_IN_ALARM, MEAN_RATE)
+        rate = torch.where(torch.maximum(high, low) > self.threshold, MEAN_RATE_IN_ALARM, MEAN_RATE)
         mean = mean + rate * bounded * expected
-        level = torch.maximum(level * (1 - LEVEL_RATE + LEVEL_RATE * bounded.abs()), self._smallest)
+        level = torch.maximum(level * (1 - LEVEL_RATE + LEVEL_RATE * bounded.abs()), self.smallest)
         below = ((quantiles - z[..., None]) / RAMP + 0.5).clamp(0, 1)
         pace = QUANTILE_RATE * quantiles.abs().clamp(min=RAMP)
         quantiles = (quantiles + pace * (self._probabilities - below)).sort(dim=2).values
@@ -121,8 +122,8 @@ class Monitor:
         seen = torch.stack(((count + ~missing).clamp(max=self._settled), torch.where(missing, y, x)), dim=2)
         after = torch.cat((seen, moved), dim=2)
         top = moved[..., 2:4].amax(dim=2)  # the fuller chart
-        raised = ((top > self._threshold) | (told & (p < self._unlikely))).any(dim=1)
-        calm = (top <= self._threshold / 2).all(dim=1)
+        raised = ((top > self.threshold) | (told & (score.abs() > self.unlikely))).any(dim=1)
+        calm = (top <= self.threshold / 2).all(dim=1)
         ages = alarm.aged(ages, raised, calm)
         found = torch.stack((p, error.abs(), (x - last).abs() / unit))
         p, error, naive = torch.where(told, found, torch.nan)
@@ -160,7 +161,7 @@ class Monitor:
     @property
     def _settled(self) -> int:
         """From so many observations on, settling does not matter."""
-        return int(2 ** (len(self._settling) - 1))
+        return int(2 ** (len(self.settling) - 1))
 
     def _spread(self, unit: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Mean error and what one level is now (NaN where the unit is not known), (B, O); quantiles (B, O, Q)."""
@@ -171,7 +172,7 @@ class Monitor:
 
     def _unsettled(self, count: Tensor) -> Tensor:
         """By how much errors are larger after so many observations."""
-        return self._settling[torch.frexp(count).exponent.clamp(max=len(self._settling) - 1)]
+        return self.settling[torch.frexp(count).exponent.clamp(max=len(self.settling) - 1)]
 
     def _score(self, z: Tensor, quantiles: Tensor) -> Tensor:
         """The normal score of an error: linear between quantiles, by the tail beyond. (B, O), (B, O, Q) -> (B, O)"""
@@ -179,30 +180,28 @@ class Monitor:
         passed = ((z[..., None] - quantiles[..., :-1]) / quantiles.diff(dim=2).clamp(min=1e-9)).clamp(0, 1)
         inside = SCORES[0] + passed @ self._rises
         beyond = torch.maximum(first - z, z - final).clamp(min=0) / (final - first).clamp(min=1e-6)
-        shape = self._tail_shape
-        rarer = (1 + shape * beyond / self._tail_scale).clamp(min=0.02) ** (-1 / shape)
+        scale, shape = self.tail.unbind(dim=1)
+        rarer = (1 + shape * beyond / scale).clamp(min=0.02) ** (-1 / shape)
         outside = torch.special.ndtri((PROBABILITIES[0] * rarer).clamp(min=1e-12))
         return torch.where(z < first, outside, torch.where(z > final, -outside, inside))
 
     def _between(self, quantiles: Tensor, level: float) -> Tensor:
         """The inverse: errors between which so many lie. (..., O, Q) -> (2, ..., O)"""
-        return torch.einsum("...oq,oqs->s...o", quantiles, self._weights(level))
+        shares, near, far = self.bound(level)
+        own, other = torch.tensor(shares, dtype=torch.float32, device=quantiles.device).unbind(dim=1)
+        lower = own * quantiles[..., near] + other * quantiles[..., far]
+        upper = own * quantiles[..., KNOTS - 1 - near] + other * quantiles[..., KNOTS - 1 - far]
+        return torch.stack((lower, upper))
 
     @lru_cache(maxsize=64)  # noqa: B019  # there is one monitor, as long as the process lives
-    def _weights(self, level: float) -> Tensor:
-        """The two errors are weighted sums of the quantiles. (O, Q, 2)"""
-        weights = np.zeros((self.targets, KNOTS, 2))
+    def bound(self, level: float) -> tuple[NDArray[np.float64], int, int]:
+        """The lower error is a sum of two quantiles: their shares (O, 2) and places. The upper is its mirror image."""
         edge, rare = PROBABILITIES[0], (1 - level) / 2
         if rare >= edge:
             place = min(bisect(PROBABILITIES, rare), KNOTS - 1)
             before, after = SCORES[place - 1 : place + 1]
             share = (NormalDist().inv_cdf(rare) - before) / (after - before)
-            weights[:, place - 1, 0] = 1 - share
-            weights[:, place, 0] = share
-        else:
-            scale, shape = self._tail_scale.cpu().numpy(), self._tail_shape.cpu().numpy()
-            beyond = scale * ((rare / edge) ** -shape - 1) / shape
-            weights[:, 0, 0] = 1 + beyond
-            weights[:, -1, 0] = -beyond
-        weights[..., 1] = weights[:, ::-1, 0]  # the probabilities are symmetric
-        return torch.tensor(weights, dtype=torch.float32, device=self._quantiles.device)
+            return np.tile((1 - share, share), (self.targets, 1)), place - 1, place
+        scale, shape = self.tail.cpu().numpy().astype(np.float64).T
+        beyond = scale * ((rare / edge) ** -shape - 1) / shape
+        return np.stack((1 + beyond, -beyond), axis=1), 0, KNOTS - 1

@@ -14,16 +14,37 @@ from torch import Tensor
 
 from models.adaptation import Adaptation
 from models.calibration import Calibration
-from models.elman import Elman, Reading
-from models.errors import DeviceError, NumericalError
-from models.monitor import AGES, Monitor, Seen, state_size
+from models.elman import Elman
+from models.errors import DeviceError, NumericalError, ValueRangeError
+from models.kernels import Kernel
+from models.monitor import AGES, Monitor, state_size
+from models.reference import Reference
+from models.runtime import FAILED_NUMBER, FAILED_RANGE, NUMBERS, Advanced, Context, Rows, Runtime, Slab, Values
 from models.scaler import Scaler
 
-Device = Literal["auto", "cpu", "cuda"]
-Context = NDArray[np.float32]
-Values = NDArray[np.float64]
+__all__ = [
+    "ALARM_RATE",
+    "FAILED_NUMBER",
+    "FAILED_RANGE",
+    "NUMBERS",
+    "Advanced",
+    "Condition",
+    "Context",
+    "Device",
+    "Forecast",
+    "Observed",
+    "Predictor",
+    "Rows",
+    "Slab",
+    "Values",
+    "Watch",
+]
 
+Device = Literal["auto", "cpu", "cuda"]
 ALARM_RATE = 1e-4
+
+KERNEL_AT_ONCE, REFERENCE_AT_ONCE = 4000, 4
+"""`at_once`: so many observations of a stream take about a millisecond."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +74,14 @@ class Observed:
     context: Context
     watch: Watch | None
 
+    @property
+    def numbers(self) -> Values:
+        """All of it as `Advanced` has it, (K, B, T, O)."""
+        watch = self.watch
+        if watch is None:
+            return self.predictions[None]
+        return np.stack((self.predictions, watch.lower, watch.upper, watch.anomaly, watch.error, watch.naive))
+
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
@@ -77,7 +106,8 @@ class Predictor:
     Contexts come in and go out: the network's part, then the monitor's if there is a calibration, then the adaptation's
     if the readout is to adapt to every stream. Training's evaluation and the service both predict through this class,
     so what is reported is what is served. A chunk is the same step, taken once per value: the numbers do not depend on
-    how a stream is cut into requests.
+    how a stream is cut into requests. On the CPU the step is compiled (models/kernels.py), on a GPU, for a readout that
+    adapts, and without `kernel`, it is PyTorch's (models/reference.py): the same numbers.
 
     Raises:
         DeviceError: cuda was asked for and there is none.
@@ -93,6 +123,7 @@ class Predictor:
         *,
         alarm_rate: float = ALARM_RATE,
         adapt: bool = False,
+        kernel: bool = True,
     ) -> None:
         self.device = _resolve(device)
         self.network = deepcopy(network).to(self.device).eval()
@@ -112,6 +143,14 @@ class Predictor:
         self.context_size = sum(self._sizes)
         self._other_size = self.context_size + (-learned if adapt else learned)
         self._start = self._of_start(1)
+        self._runtime: Runtime
+        if kernel and not adapt and self.device.type == "cpu":
+            self._runtime = Kernel(self.network, scaler, self.targets, self._monitor)
+            self.at_once = KERNEL_AT_ONCE
+        else:
+            parts = self._monitor, self._adaptation, self._sizes
+            self._runtime = Reference(self.network, scaler, self.targets, *parts)
+            self.at_once = REFERENCE_AT_ONCE
 
     def zero_context(self, streams: int = 1) -> Context:
         """The context of streams that have seen nothing: the network's is zero, (B, C)."""
@@ -131,42 +170,51 @@ class Predictor:
         start = np.repeat(self._start[:, lasting:], len(context), axis=0)
         return np.concatenate((context[:, :lasting], start), axis=1)
 
-    @torch.inference_mode()
+    def slab(self, rows: int) -> Slab:
+        """Room for the contexts of so many streams, (rows, C), zeros that are no contexts yet."""
+        if self.device.type == "cpu":
+            return np.zeros((rows, self.context_size), dtype=np.float32)  # memory is taken where it is first written
+        return torch.zeros(rows, self.context_size, device=self.device)
+
+    def advance(self, values: Values, contexts: Slab, rows: Rows, after: Rows, level: float | None = None) -> Advanced:
+        """Feed observations of many streams, each of which succeeds or fails by itself.
+
+        values: (B, T, F) raw units, NaN = missing (replaced by the prediction for it); contexts: (N, C), from `slab`.
+        Stream b reads its context from contexts[rows[b]] and writes the new one to contexts[after[b]], which may be the
+        same row; many may read one row, if it is in `after` for nobody but one that reads it alone. rows, after: (B,).
+        level: coverage of the intervals, None: the checkpoint's.
+
+        Raises:
+            IndexError: there is no such row.
+        """
+        return self._runtime.advance(values, contexts, rows, after, level)
+
+    def read(self, contexts: Slab, row: int) -> Context:
+        """The context of a row, a copy, (1, C)."""
+        part = contexts[row : row + 1]
+        return part.copy() if isinstance(part, np.ndarray) else part.cpu().numpy()
+
+    def write(self, contexts: Slab, row: int, context: Context) -> None:
+        """A context, (1, C), into a row."""
+        contexts[row] = context[0] if isinstance(contexts, np.ndarray) else torch.from_numpy(context[0])
+
     def observe(self, values: Values, context: Context, level: float | None = None) -> Observed:
         """Feed observations and predict the next one after each.
 
-        values: (B, T, F) raw units, NaN = missing (replaced by the prediction for it); context: (B, C); level: coverage
-        of the intervals, None: the checkpoint's.
+        values, level: as above; context: (B, C).
 
         Raises:
             ValueRangeError: an observation overflows float32 in scaled units.
             NumericalError: the result is not finite.
         """
-        scaled = torch.from_numpy(self.scaler.scaled(values)).to(self.device)  # (B, T, F)
-        network, monitor, adaptation = self.network, self._monitor, self._adaptation
-        if monitor is None and adaptation is None:
-            outputs, h = network.scan(scaled, torch.from_numpy(context).to(self.device))
-            return Observed(self._raw(outputs), self._finite_context(h), None)
-        h, errors, learned = self._divided(context)
-        level = level if level is not None or monitor is None else monitor.level
-        reading, said, y = self._peek(h, learned)
-        predictions, bounds, told = [], [], []
-        for x in scaled.unbind(dim=1):  # (B, F)
-            if adaptation is not None:
-                learned = adaptation.update(x, said, reading, learned)
-            if monitor is not None:
-                seen, errors = monitor.update(x[:, : self.targets], y[:, : self.targets], self._unit(h), errors)
-                told.append(seen)
-            h = network.advance(torch.where(x.isnan(), y, x), h)
-            reading, said, y = self._peek(h, learned)
-            predictions.append(y)
-            if monitor is not None and level is not None:
-                bounds.append(monitor.interval(y[:, : self.targets], self._unit(h), errors, level))
-        watch = None if monitor is None else self._watch(bounds, told)
-        after = self._finite_context(torch.cat((h, errors, learned), dim=1))
-        return Observed(self._raw(torch.stack(predictions, dim=1)), after, watch)
+        slab = self._placed(context)
+        rows = np.arange(len(context))
+        advanced = self.advance(values, slab, rows, rows, level)
+        _check(advanced)
+        after = slab if isinstance(slab, np.ndarray) else slab.cpu().numpy()
+        predictions, *watch = advanced.numbers
+        return Observed(predictions, after, Watch(*watch) if watch else None)
 
-    @torch.inference_mode()
     def forecast(self, context: Context, horizon: int, level: float | None = None) -> Forecast:
         """Run free: each prediction is fed back as the next observation. The context given is not changed.
 
@@ -175,28 +223,20 @@ class Predictor:
         Raises:
             NumericalError: the result is not finite.
         """
-        h, errors, learned = self._divided(context)
-        unit = self._unit(h)
-        _, _, y = self._peek(h, learned)
-        steps = [y]
-        for _ in range(horizon - 1):
-            h = self.network.advance(y, h)
-            _, _, y = self._peek(h, learned)
-            steps.append(y)
-        path = torch.stack(steps, dim=1)[..., : self.targets]
+        advanced = self._runtime.free(context, horizon)
+        _check(advanced)
+        path = advanced.numbers[0]
         if self._monitor is None:
-            return Forecast(self._raw(path), None, None)
-        bounds = self._monitor.intervals(path, unit, errors, self._monitor.level if level is None else level)
-        lower, upper = self._bounds(bounds)
-        return Forecast(self._raw(path), lower, upper)
+            return Forecast(path, None, None)
+        lower, upper = self._bounds(path, context, self._monitor.level if level is None else level)
+        return Forecast(path, lower, upper)
 
     @torch.inference_mode()
     def condition(self, context: Context) -> Condition | None:
         """How one stream is doing; NaN where nothing can be said, None if nothing is known of errors. (1, C)"""
         if self._monitor is None:
             return None
-        h, errors, _ = self._divided(context)
-        sizes = self._monitor.condition(self._unit(h), errors)
+        sizes = self._monitor.condition(*self._watched(context))
         error, width = (self._targets_scaler.raw_size(size.cpu().numpy())[0] for size in sizes)
         return Condition(error, width)
 
@@ -207,6 +247,14 @@ class Predictor:
         since, over = context[0, sum(self._sizes[:2]) - AGES :][:AGES].astype(int).tolist()
         return since, over
 
+    def alarms(self, contexts: Slab, rows: slice | Rows) -> NDArray[np.int64]:
+        """The same of rows of a slab, (B, 2)."""
+        if self._monitor is None:
+            return np.zeros((len(contexts[rows]), AGES), np.int64)
+        end = sum(self._sizes[:2])
+        ages = contexts[rows, end - AGES : end]
+        return (ages if isinstance(ages, np.ndarray) else ages.cpu().numpy()).astype(np.int64)
+
     @torch.inference_mode()
     def _of_start(self, streams: int) -> Context:
         parts = [torch.zeros(streams, self._sizes[0], device=self.device)]
@@ -214,51 +262,31 @@ class Predictor:
         start: Context = torch.cat(parts, dim=1).cpu().numpy()
         return start
 
-    def _divided(self, context: Context) -> tuple[Tensor, Tensor, Tensor]:
-        """The network's part of a context, the monitor's and the adaptation's."""
-        h, errors, learned = torch.from_numpy(context).to(self.device).split_with_sizes(self._sizes, dim=1)
-        return h, errors, learned
+    @torch.inference_mode()
+    def _bounds(self, path: Values, context: Context, level: float) -> tuple[Values, Values]:
+        """Around a forecast (B, K, O), NaN where nothing can be said."""
+        assert self._monitor is not None
+        scaled = torch.from_numpy(self._targets_scaler.scaled_or_infinite(path)).to(self.device)
+        lower, upper = self._monitor.intervals(scaled, *self._watched(context), level).cpu().numpy()
+        return self._targets_scaler.raw(lower), self._targets_scaler.raw(upper)
 
-    def _peek(self, h: Tensor, learned: Tensor) -> tuple[Reading, Tensor, Tensor]:
-        """What is read in a context, what the readout says to it, and the prediction that follows, (B, F)."""
-        reading = self.network.read(h)
-        said = self.network.say(reading.features)
-        corrected = said if self._adaptation is None else self._adaptation.correct(said, reading, learned)
-        return reading, said, reading.prediction(corrected)
+    def _watched(self, context: Context) -> tuple[Tensor, Tensor]:
+        """In which unit streams' errors are counted, (B, O), and the monitor's part of their contexts, (B, S)."""
+        h, errors, _ = torch.from_numpy(context).to(self.device).split_with_sizes(self._sizes, dim=1)
+        return self.network.unit(h)[:, : self.targets], errors
 
-    def _unit(self, h: Tensor) -> Tensor:
-        return self.network.unit(h)[:, : self.targets]
-
-    def _watch(self, bounds: list[Tensor], told: list[Seen]) -> Watch:
-        lower, upper = self._bounds(torch.stack(bounds, dim=2))
-        p, error, naive = (
-            torch.stack(part, dim=1).cpu().numpy().astype(np.float64)
-            for part in zip(*((seen.p, seen.error, seen.naive) for seen in told), strict=True)
-        )
-        return Watch(lower, upper, _significant(p), error, naive)
-
-    def _raw(self, outputs: Tensor) -> Values:
-        raw = self._targets_scaler.raw(outputs[..., : self.targets].cpu().numpy())
-        if not np.isfinite(raw).all():
-            raise NumericalError("the network produced a number that is not finite; the context was left as it was")
-        return raw
-
-    def _bounds(self, bounds: Tensor) -> Values:
-        """NaN where nothing can be said."""
-        return self._targets_scaler.raw(bounds.cpu().numpy())
-
-    def _finite_context(self, h: Tensor) -> Context:
-        context: Context = h.cpu().numpy()
-        if not np.isfinite(context).all():
-            raise NumericalError("the context would not stay finite; it was left as it was")
-        return context
+    def _placed(self, context: Context) -> Slab:
+        """A copy on the device."""
+        return context.copy() if self.device.type == "cpu" else torch.from_numpy(context).to(self.device)
 
 
-def _significant(p: Values) -> Values:
-    """In six digits: what is beyond is noise of float32, and hard to read."""
-    tenths = 10.0 ** (5 - np.floor(np.log10(np.where(p > 0, p, 1.0))))
-    rounded: Values = np.rint(p * tenths) / tenths
-    return rounded
+def _check(advanced: Advanced) -> None:
+    """That no stream failed."""
+    why = advanced.failed.tolist()
+    if FAILED_RANGE in why:
+        raise ValueRangeError("an observation is too far from the training data to be represented in float32")
+    if FAILED_NUMBER in why:
+        raise NumericalError("the network produced a number that is not finite; the context was left as it was")
 
 
 def _resolve(device: Device) -> torch.device:

@@ -51,10 +51,15 @@ class Scaler:
         Raises:
             ValueRangeError: a finite value overflows float32 when scaled.
         """
-        with np.errstate(over="ignore"):
-            scaled = ((raw - self._mean) / self._scale).astype(np.float32)
+        scaled = self.scaled_or_infinite(raw)
         if np.isinf(scaled).any():
             raise ValueRangeError("an observation is too far from the training data to be represented in float32")
+        return scaled
+
+    def scaled_or_infinite(self, raw: NDArray[np.float64]) -> NDArray[np.float32]:
+        """The same without a look at what overflows."""
+        with np.errstate(over="ignore"):
+            scaled: NDArray[np.float32] = ((raw - self._mean) / self._scale).astype(np.float32)
         return scaled
 
     def raw(self, scaled: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -70,7 +75,7 @@ class Scaler:
         return self._rounded(scaled * self._scale)
 
     def _rounded(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:
-        tenths = _tenths(np.where(self._mean == 0, np.abs(raw), self._scale)) if self._only_scaled else self._tenths
+        tenths = _tenths(np.where(self._mean == 0, np.abs(raw), self._scale)) if self._only_scaled else self.tenths
         rounded: NDArray[np.float64] = np.rint(raw * tenths) / tenths
         return rounded
 
@@ -83,7 +88,8 @@ class Scaler:
         return 0.0 in self.mean
 
     @cached_property
-    def _tenths(self) -> NDArray[np.float64]:
+    def tenths(self) -> NDArray[np.float64]:
+        """10^k of the decimals that a feature is told in, where its mean is not 0."""
         return _tenths(self._scale)
 
     @cached_property
