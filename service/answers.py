@@ -1,11 +1,12 @@
 """From what was computed to what is answered."""
 
-import numpy as np
+from typing import Any
 
-from models.predictor import Forecast, Observed, Values
+from models.predictor import Forecast
 from service import observations
-from service.schemas import Alarm, Bound, ForecastResponse, PredictResponse
+from service.schemas import Alarm, ForecastResponse
 from service.sessions import Answer
+from service.stepping import Stepped
 
 
 def last_alarm(ages: tuple[int, int], step: int) -> Alarm | None:
@@ -14,33 +15,41 @@ def last_alarm(ages: tuple[int, int], step: int) -> Alarm | None:
     return Alarm(start_step=step - since + 1, end_step=step - over + 1 if over else None) if since else None
 
 
-def answer_of(observed: Observed, base: int, digest: bytes, ages: tuple[int, int], rebuilt: int = 0) -> Answer:
-    """What is kept of the answer to a request that was applied at the step `base`."""
-    watch, predictions = observed.watch, observed.predictions[0]
-    bounds = None if watch is None else np.stack((watch.lower[0], watch.upper[0], watch.anomaly[0]))
-    last = last_alarm(ages, base + len(predictions))
-    running = last.start_step if last is not None and last.end_step is None else 0
-    return Answer(base, digest, predictions, bounds, rebuilt, running)
+def began(ages: tuple[int, int], step: int) -> int:
+    """The step at which the running alarm began, 0 if there is none."""
+    since, over = ages
+    return step - since + 1 if since and not over else 0
 
 
-def predicted(
-    answer: Answer, step: int, model: str, *, session_id: str | None = None, context: str | None = None
-) -> PredictResponse:
-    """The answer, as it was given and as it is given again."""
-    lower, upper, anomaly = _plain(answer.bounds)
-    return PredictResponse.model_construct(
-        predictions=observations.to_plain(answer.predictions),
-        lower=lower,
-        upper=upper,
-        anomaly=anomaly,
-        alarm=Alarm(start_step=answer.alarm) if answer.alarm else None,
-        session_id=session_id,
-        step=step,
-        model=model,
-        context=context,
-        rebuilt=True if answer.rebuilt else None,
-        rebuilt_steps=answer.rebuilt or None,
-    )
+def answered(
+    stepped: Stepped,
+    step: int,
+    model: str,
+    *,
+    session_id: str | None = None,
+    context: str | None = None,
+    rebuilt: int = 0,
+) -> dict[str, Any]:
+    """The answer to a request that has been applied, as JSON has it; what there is not is left out."""
+    names = ("predictions", "lower", "upper", "anomaly")
+    answer: dict[str, Any] = dict(zip(names, stepped.answer, strict=False))
+    if stepped.alarm:
+        answer["alarm"] = {"start_step": stepped.alarm}
+    if session_id is not None:
+        answer["session_id"] = session_id
+    answer |= {"step": step, "model": model}
+    if context is not None:
+        answer["context"] = context
+    if rebuilt:
+        answer |= {"rebuilt": True, "rebuilt_steps": rebuilt}
+    return answer
+
+
+def predicted(last: Answer, step: int, model: str, *, session_id: str) -> dict[str, Any]:
+    """The same answer, given again."""
+    bounds = () if last.bounds is None else last.bounds
+    stepped = Stepped([observations.to_bounds(part) for part in (last.predictions, *bounds)], last.alarm, 0.0)
+    return answered(stepped, step, model, session_id=session_id, rebuilt=last.rebuilt)
 
 
 def forecasted(forecast: Forecast, step: int, model: str) -> ForecastResponse:
@@ -52,7 +61,3 @@ def forecasted(forecast: Forecast, step: int, model: str) -> ForecastResponse:
         step=step,
         model=model,
     )
-
-
-def _plain(bounds: Values | None) -> list[list[Bound] | None]:
-    return [None] * 3 if bounds is None else [observations.to_bounds(part) for part in bounds]

@@ -9,12 +9,22 @@ from typing import Any, cast
 import bentoml
 import torch
 
+from service.codec import encode
+from service.columns import Columns
 from service.custody import Custody
 from service.door import Door
+from service.front import Fronted
 from service.opening import check, open_engine
 from service.orphans import die_with_supervisor
 from service.routes import Routes
-from service.schemas import ForecastRequest, ForecastResponse, PredictRequest, PredictResponse
+from service.schemas import (
+    ForecastRequest,
+    ForecastResponse,
+    PredictBatchRequest,
+    PredictBatchResponse,
+    PredictRequest,
+    PredictResponse,
+)
 from service.settings import Settings, unknown_variables
 
 LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"  # noqa: S104 (only where keys are needed)
@@ -73,6 +83,12 @@ def create(settings: Settings) -> bentoml.Service[Any]:
             """Observe, and predict the next value."""
             return (await self.engine.predict(PredictRequest(**fields))).response
 
+        @bentoml.api(route="/predict_batch", input_spec=PredictBatchRequest, output_spec=PredictBatchResponse)  # type: ignore[untyped-decorator]
+        async def predict_batch(self, **fields: Any) -> PredictBatchResponse:
+            """One observation each for many sessions."""
+            answer = await Columns(self.engine).predict(PredictBatchRequest(**fields))
+            return PredictBatchResponse.model_validate_json(encode(answer))
+
         @bentoml.api(route="/forecast", input_spec=ForecastRequest, output_spec=ForecastResponse)  # type: ignore[untyped-decorator]
         async def forecast(self, **fields: Any) -> ForecastResponse:
             """Run free from a context; changes nothing."""
@@ -85,6 +101,8 @@ def create(settings: Settings) -> bentoml.Service[Any]:
 
     service = cast(bentoml.Service[Any], Elman)  # the decorator turns the class into a service
     service.add_asgi_middleware(Door, routes=routes, settings=settings)
+    if not settings.access_log:  # BentoML writes it, about what comes past it
+        service.__class__ = Fronted
     return service
 
 

@@ -41,7 +41,7 @@ class Custody:
     async def create(self, owner: str = "") -> SessionResponse:
         """A session at step 0 under an id that nobody can guess."""
         session_id, record = secrets.token_hex(ID_BYTES), self._engine.fresh()
-        await self._engine.keep(owner + session_id, record)
+        await self._engine.keeping.commit(owner + session_id, record)
         self._engine.metrics.created.inc()
         return self._response(session_id, record)
 
@@ -61,7 +61,7 @@ class Custody:
                 model=name_of(engine.model),
             )
         key = owner + session_id
-        async with engine.turn(key):
+        async with engine.keeping.turn(key):
             found = await engine.store.get(key)
             live = found if isinstance(found, Record) else None
             if live is not None:
@@ -74,9 +74,7 @@ class Custody:
             record = Record(
                 token.model, token.context, token.step, live.created_at if live else now, now, fresh.history
             )
-            await engine.keep(key, record)
-        last = engine.last_alarm(record)
-        engine.metrics.note_alarm(key, last is not None and last.end_step is None)
+            await engine.keeping.commit(key, record)
         if live is None:
             engine.metrics.created.inc()
         return self._response(session_id, record), live is None
@@ -85,11 +83,10 @@ class Custody:
         """Forget a live session; its id is remembered as deleted."""
         self._engine.check_id(session_id)
         key = owner + session_id
-        async with self._engine.turn(key):
-            async with self._engine.store_in_time():
+        async with self._engine.keeping.turn(key):
+            async with self._engine.keeping.in_time():
                 found = await self._engine.store.delete(key)
             self._engine.needed(found, session_id)
-        self._engine.metrics.note_alarm(key, False)
         self._engine.metrics.deleted.inc()
 
     def _check_step(self, session_id: str, step: int, if_step: int | None) -> None:

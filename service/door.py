@@ -72,7 +72,7 @@ class Door:
             return
         except ServiceError as error:
             reply = _refusal(error)
-        routes.engine.metrics.requests.labels(template, str(reply.status)).inc()
+        routes.engine.metrics.requests.inc(template, reply.status)
         await _send(send, reply, with_body=scope["method"] != "HEAD")
 
     async def _answer(self, methods: Mapping[str, Route], scope: Scope, receive: Receive) -> Reply:

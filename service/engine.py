@@ -7,16 +7,16 @@ as one record; what fails before leaves everything as it was, and nothing is ans
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from models import Checkpoint, NumericalError, Predictor, ValueRangeError
 from models.predictor import Condition, Context, Observed, Values
 from service import observations
-from service.answers import answer_of, forecasted, last_alarm, predicted
+from service.answers import answered, began, forecasted, last_alarm, predicted
 from service.errors import (
     InvalidRequest,
     ModelChanged,
@@ -25,8 +25,8 @@ from service.errors import (
     SessionExpired,
     SessionUnknown,
     StepConflict,
-    StoreUnavailable,
 )
+from service.keeping import Keeping
 from service.metrics import Metrics
 from service.schemas import (
     Alarm,
@@ -37,12 +37,12 @@ from service.schemas import (
     PredictRequest,
     PredictResponse,
 )
-from service.sessions import Answer, Gone, Record, Store
+from service.sessions import START, Gone, Record, Rows, Shape, Store
 from service.sessions.record import MODEL_BYTES
 from service.settings import Settings, listed
+from service.stepping import Stepped, Stepping, plain_answer
 from service.times import rfc3339
 from service.tokens import Token, Tokens
-from service.turns import Turns
 
 
 @dataclass(slots=True)
@@ -54,13 +54,18 @@ class Timing:
     store: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Prediction:
-    """An answer; whether it had been given before; and how long it took."""
+    """An answer, as JSON has it; whether it had been given before; and how long it took."""
 
-    response: PredictResponse
+    answer: dict[str, Any]
     replayed: bool
     timing: Timing
+
+    @property
+    def response(self) -> PredictResponse:
+        """The answer as it is described."""
+        return PredictResponse.model_validate(self.answer)
 
 
 class Engine:
@@ -71,16 +76,20 @@ class Engine:
     ) -> None:
         self._checkpoint = checkpoint
         self._predictor = predictor
+        self._settings = settings
         self.store = store
         self.tokens = Tokens(listed(settings.token_key), settings.token_seconds)
-        self._settings = settings
-        self.metrics = metrics
-        metrics.active.set_function(store.__len__)
-        metrics.calibrated(checkpoint.calibration)
-        self.turns = Turns()
         self.model = bytes.fromhex(checkpoint.fingerprint)[:MODEL_BYTES]
         self._name = name_of(self.model)
         self._id_pattern = re.compile(settings.session_id_pattern)
+        shape = Shape.of(self.model, predictor, settings.session_history)
+        self.rows = Rows(shape, predictor, store.room(shape.row_bytes) + settings.max_queue + 1)
+        self.keeping = Keeping(store, self.rows, settings)
+        self.metrics = metrics
+        metrics.active.now = store.__len__
+        metrics.in_alarm.now = lambda: self.rows.in_alarm() if len(store) else 0  # `len` sees to those that are over
+        metrics.calibrated(checkpoint.calibration)
+        self.stepping = Stepping(predictor, self.rows, metrics)
 
     def close(self) -> None:
         """Stop gracefully."""
@@ -88,72 +97,121 @@ class Engine:
 
     async def predict(self, request: PredictRequest, owner: str = "") -> Prediction:
         """Observe, and predict the value after each observation. All of it is applied, or nothing."""
-        values, timing = self._values(request.values), Timing()
+        values = self.values_of(request.values)
+        self._check_level(request.level)
         if request.session_id is None:
-            return self._predict_token(request, values, timing)
+            return await self._predict_token(request, values)
         if request.context is not None:
             raise InvalidRequest("session_id and context: a request belongs to a session or to a token, not to both")
-        self.check_id(request.session_id)
         key = owner + request.session_id
-        started = time.perf_counter()
-        async with self.turn(key):
-            timing.queue = time.perf_counter() - started
-            return await self._predict_session(key, request, values, timing)
+        self.keeping.enter()
+        try:
+            return await self.predict_session(key, request.session_id, values, request.step, request.level)
+        finally:
+            self.keeping.leave()
 
-    async def _predict_session(self, key: str, request: PredictRequest, values: Values, timing: Timing) -> Prediction:
-        session_id, expected = str(request.session_id), request.step
+    async def predict_session(
+        self, key: str, session_id: str, values: Values, expected: int | None, level: float | None = None
+    ) -> Prediction:
+        """The same for a session, at the step that the request expects, if it says one. values: (1, T, F)"""
+        started = time.perf_counter()
+        await self.keeping.take_turn(key)
+        try:
+            timing = Timing(queue=time.perf_counter() - started)
+            return await self._apply(key, session_id, values, expected, level, timing)
+        finally:
+            self.keeping.give_turn(key)
+
+    async def _apply(
+        self, key: str, session_id: str, values: Values, expected: int | None, level: float | None, timing: Timing
+    ) -> Prediction:
+        """The caller has the turn."""
         digest = observations.digest(values)
-        found = alive(await self.store.get(key), session_id)
-        if found is None:
+        found = await self.store.find(key)
+        if not isinstance(found, int):
+            self.check_id(session_id)
+        if (again := self._replayed(found, session_id, expected, digest)) is not None:
+            self.metrics.replays.inc()
+            return Prediction(again, True, timing)
+        row, rebuilt = self._row_of(found)
+        kept = {START, found if isinstance(found, int) else START}
+        in_place = self.store.in_place and not self.stepping.is_long(values.shape[1])
+        after = row if row not in kept or (in_place and row != START) else self.keeping.take()[0]
+        try:
+            stepped = await self.stepping.one(row, after, values, digest, level)
+        except BaseException:
+            self.keeping.give_back({row, after} - kept)
+            raise
+        timing.compute = stepped.seconds
+        if rebuilt:
+            self.rows.rebuilt(after, rebuilt)
+            self.metrics.rebuilds.inc()
+        step = int(self.rows.step[after])
+        started = time.perf_counter()
+        await self.keeping.keep(key, after)
+        timing.store = time.perf_counter() - started
+        if not isinstance(found, int | Record):
+            self.metrics.created.inc()
+        answer = answered(stepped, step, self._name, session_id=session_id, rebuilt=rebuilt)
+        return Prediction(answer, False, timing)
+
+    def _replayed(
+        self, found: int | Record | Gone | None, session_id: str, expected: int | None, digest: bytes
+    ) -> dict[str, Any] | None:
+        """The answer that was given, if the request was the last one to be applied.
+
+        Raises:
+            SessionUnknown, SessionExpired, SessionDeleted: there is no such session, but the request says a step.
+            StepConflict: it says another step than the session's.
+        """
+        if isinstance(found, Gone) or found is None:
+            alive(found, session_id)
             if expected:
                 raise SessionUnknown(
                     f"no session {session_id!r}, so none at step {expected}; begin without step or with 0"
                 )
-        elif expected is not None and expected != found.step:
-            if found.last is not None and (expected, digest) == (found.last.base, found.last.digest):
-                self.metrics.replays.inc()
-                return Prediction(self._session_response(session_id, found, found.last), True, timing)
-            self.metrics.conflicts.inc()
-            raise StepConflict(
-                f"session {session_id!r} is at step {found.step}, not at {expected}", expected_step=found.step
-            )
-        before, rebuilt = self.current(found or self.fresh())
-        observed = self._observe(values, before.context, timing, request.level)
-        step = before.step + values.shape[1]
-        ages = self._predictor.alarm(observed.context)
-        answer = answer_of(observed, before.step, digest, ages, rebuilt)
-        after = replace(
-            before,
-            context=observed.context,
-            step=step,
-            used_at=time.time(),
-            history=self._remember(before.history, values[0]),
-            last=answer,
-        )
-        started = time.perf_counter()
-        await self.keep(key, after)
-        timing.store = time.perf_counter() - started
-        if found is None:
-            self.metrics.created.inc()
-        if rebuilt:
-            self.metrics.rebuilds.inc()
-        self._learn(values, observed, key)
-        return Prediction(self._session_response(session_id, after, answer), False, timing)
+            return None
+        step, model = self._at(found)
+        if expected is None or expected == step:
+            return None
+        last = found.last if isinstance(found, Record) else self.rows.last(found)
+        if last is not None and (expected, digest) == (last.base, last.digest):
+            return predicted(last, step, name_of(model), session_id=session_id)
+        self.metrics.conflicts.inc()
+        raise StepConflict(f"session {session_id!r} is at step {step}, not at {expected}", expected_step=step)
 
-    def _session_response(self, session_id: str, record: Record, answer: Answer) -> PredictResponse:
-        return predicted(answer, record.step, name_of(record.model), session_id=session_id)
+    def _at(self, found: int | Record) -> tuple[int, bytes]:
+        """Step and model of a live session."""
+        return (found.step, found.model) if isinstance(found, Record) else (int(self.rows.step[found]), self.model)
 
-    def _predict_token(self, request: PredictRequest, values: Values, timing: Timing) -> Prediction:
-        token = self._token(request.context)
+    def _row_of(self, found: int | Record | Gone | None) -> tuple[int, int]:
+        """The row of what was found, and from how many observations its context was rebuilt (0: it was not).
+
+        Raises:
+            ModelChanged: it belongs to another model and cannot be rebuilt.
+        """
+        if isinstance(found, int):
+            return found, 0
+        if not isinstance(found, Record):
+            return START, 0
+        record, rebuilt = self.current(found)
+        (row,) = self.keeping.take()
+        self.rows.write(row, record)
+        return row, rebuilt
+
+    async def _predict_token(self, request: PredictRequest, values: Values) -> Prediction:
+        token, timing = self._token(request.context), Timing()
         if request.step is not None and request.step != token.step:
             self.metrics.conflicts.inc()
             raise StepConflict(f"the token is at step {token.step}, not at {request.step}", expected_step=token.step)
-        observed = self._observe(values, token.context, timing, request.level)
+        observed = await self._observed(values, token.context, timing, request.level)
         after = Token(self.model, observed.context, token.step + values.shape[1])
-        self._learn(values, observed)
-        answer = answer_of(observed, token.step, b"", self._predictor.alarm(after.context))
-        response = predicted(answer, after.step, self._name, context=self.tokens.issue(after))
-        return Prediction(response, False, timing)
+        ages = self._predictor.alarm(observed.context)
+        numbers = observed.numbers
+        self.stepping.learn(numbers, np.array([ages]))
+        stepped = Stepped(plain_answer(numbers[: self.rows.shape.kinds, 0]), began(ages, after.step), timing.compute)
+        answer = answered(stepped, after.step, self._name, context=self.tokens.issue(after))
+        return Prediction(answer, False, timing)
 
     async def forecast(self, request: ForecastRequest, owner: str = "") -> ForecastResponse:
         """Run free from a session's context, from a token's, or from zero. Commits nothing."""
@@ -161,7 +219,7 @@ class Engine:
             raise InvalidRequest(f"horizon {request.horizon} is over the limit of {self._settings.max_horizon}")
         if request.session_id is not None and request.context is not None:
             raise InvalidRequest("session_id and context: a forecast is of a session or of a token, not of both")
-        hypothetical = None if request.values is None else self._values(request.values)
+        hypothetical = None if request.values is None else self.values_of(request.values)
         if request.session_id is not None:
             self.check_id(request.session_id)
             record, _ = self.current(self.needed(await self.store.get(owner + request.session_id), request.session_id))
@@ -169,10 +227,9 @@ class Engine:
         else:
             token = self._token(request.context)
             context, step = token.context, token.step
-        timing = Timing()
-        if hypothetical is not None:
-            context = self._observe(hypothetical, context, timing).context
         self._check_level(request.level)
+        if hypothetical is not None:
+            context = (await self._observed(hypothetical, context, Timing(), None)).context
         try:
             forecast = self._predictor.forecast(context, request.horizon, request.level)
         except NumericalError as error:
@@ -206,53 +263,6 @@ class Engine:
             training=dict(checkpoint.training),
         )
 
-    @asynccontextmanager
-    async def turn(self, key: str) -> AsyncIterator[None]:
-        """Have a session to oneself. Whoever leaves while a change is being kept leaves the turn to the change.
-
-        Raises:
-            StoreUnavailable: those before do not come to an end.
-        """
-        seconds = 2 * self._settings.store_timeout_seconds
-        try:
-            async with asyncio.timeout(seconds):
-                await self.turns.take(key)
-        except TimeoutError:
-            raise StoreUnavailable(f"the session was busy for more than {seconds:g} s", retry_after=1) from None
-        try:
-            yield
-        finally:
-            if (change := self.store.pending(key)) is None:
-                self.turns.give(key)
-            else:
-                change.add_done_callback(lambda _: self.turns.give(key))
-
-    async def keep(self, key: str, record: Record) -> None:
-        """Commit a record in time.
-
-        Raises:
-            SessionCapacity, StoreUnavailable: it is not kept; or, after the time was over, it may be: the same request
-                with its step finds out.
-        """
-        async with self.store_in_time():
-            await self.store.commit(key, record)
-
-    @asynccontextmanager
-    async def store_in_time(self) -> AsyncIterator[None]:
-        """The store may take so long and no longer.
-
-        Raises:
-            StoreUnavailable: it took longer.
-        """
-        seconds = self._settings.store_timeout_seconds
-        try:
-            async with asyncio.timeout(seconds):
-                yield
-        except TimeoutError:
-            raise StoreUnavailable(
-                f"the session store did not commit within {seconds:g} s; ask again with the same step", retry_after=1
-            ) from None
-
     def fresh(self) -> Record:
         """The record of a stream that has seen nothing."""
         now = time.time()
@@ -275,7 +285,7 @@ class Engine:
                 context_model=name_of(record.model),
                 model=self._name,
             )
-        rebuilt = self._observe(history[None], self._predictor.zero_context(), Timing())
+        rebuilt = self._observe(history[None], self._predictor.zero_context())
         return replace(record, model=self.model, context=rebuilt.context), len(history)
 
     def needed(self, found: Record | Gone | None, session_id: str) -> Record:
@@ -289,13 +299,17 @@ class Engine:
             raise SessionUnknown(f"no session {session_id!r}; predict creates one")
         return record
 
+    def is_id(self, session_id: str) -> bool:
+        """Whether it looks like a session id, as the setting says."""
+        return self._id_pattern.fullmatch(session_id) is not None
+
     def check_id(self, session_id: str) -> None:
         """Refuse what does not look like a session id.
 
         Raises:
             InvalidRequest: it does not match the setting.
         """
-        if self._id_pattern.fullmatch(session_id) is None:
+        if not self.is_id(session_id):
             raise InvalidRequest(f"session_id: it must match {self._id_pattern.pattern}")
 
     def _token(self, text: str | None) -> Token:
@@ -311,40 +325,36 @@ class Engine:
             )
         return replace(token, context=self._predictor.fitted(token.context))
 
-    def _observe(self, values: Values, context: Context, timing: Timing, level: float | None = None) -> Observed:
-        self._check_level(level)
+    async def _observed(self, values: Values, context: Context, timing: Timing, level: float | None) -> Observed:
         started = time.perf_counter()
+        if self.stepping.is_long(values.shape[1]):
+            observed = await asyncio.to_thread(self._observe, values, context, level)
+        else:
+            observed = self._observe(values, context, level)
+        timing.compute = time.perf_counter() - started
+        return observed
+
+    def _observe(self, values: Values, context: Context, level: float | None = None) -> Observed:
         try:
             return self._predictor.observe(values, context, level)
         except ValueRangeError as error:
             raise InvalidRequest(f"values: {error}") from None
         except NumericalError as error:
             raise NumericalFailure(str(error)) from None
-        finally:
-            timing.compute += time.perf_counter() - started
 
     def _check_level(self, level: float | None) -> None:
         if level is not None and self._checkpoint.calibration is None:
             raise InvalidRequest("level: this checkpoint has no calibration, so no intervals; leave level out")
 
-    def _learn(self, values: Values, observed: Observed, key: str | None = None) -> None:
-        """Count what has been applied, and how good the predictions were."""
-        self.metrics.steps.inc(values.shape[1])
-        if observed.watch is not None:
-            since, over = self._predictor.alarm(observed.context)
-            self.metrics.learn(observed.watch, alarmed=0 < since <= values.shape[1])
-            if key is not None:
-                self.metrics.note_alarm(key, since > 0 and not over)
-
-    def _remember(self, history: Values, values: Values) -> Values:
-        """The last observations, (n, F), n being the setting."""
-        kept = self._settings.session_history
-        return np.concatenate((history, values))[-kept:] if kept else self._no_history()
-
     def _no_history(self) -> Values:
         return np.empty((0, self._predictor.features))
 
-    def _values(self, values: Sequence[Observation]) -> Values:
+    def values_of(self, values: Sequence[Observation]) -> Values:
+        """(1, T, F) raw units, NaN = missing.
+
+        Raises:
+            InvalidRequest: there are too many, or one is of another width.
+        """
         if len(values) > self._settings.max_values:
             raise InvalidRequest(f"{len(values)} values are over the limit of {self._settings.max_values}")
         return observations.to_array(values, self._predictor.features)

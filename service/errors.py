@@ -116,6 +116,12 @@ class RequestTimeout(ServiceError):
     code = "request_timeout"
 
 
+class Overloaded(ServiceError):
+    """Too many requests are waiting already."""
+
+    code = "overloaded"
+
+
 class InternalError(ServiceError):
     """A mistake of ours; the log has the details."""
 
@@ -137,6 +143,7 @@ STATUS: Mapping[str, int] = {
     "session_expired": 410,
     "too_large": 413,
     "unsupported_media_type": 415,
+    "overloaded": 429,
     "internal_error": 500,
     "numerical_error": 500,
     "session_capacity": 503,

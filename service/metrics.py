@@ -1,77 +1,142 @@
-"""What Prometheus may know: numbers, never ids."""
+"""What Prometheus may know: numbers, never ids.
 
-import time
-from collections import OrderedDict
-from collections.abc import Callable
+Counting is adding to plain numbers, because it happens in every request; the Prometheus library comes in when somebody
+asks for the page.
+"""
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    disable_created_metrics,
-    generate_latest,
-)
+from numpy.typing import NDArray
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from models import Calibration
-from models.predictor import Watch
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 ERRORS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
+MANY = 4096
 
-disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series beside each, that nobody asks for
+Numbers = NDArray[np.float64]
+
+
+class Count:
+    """A number that only rises."""
+
+    def __init__(self, name: str, text: str) -> None:
+        self._name, self._text = f"elman_{name}", text
+        self._value = 0.0
+
+    def inc(self, by: float = 1) -> None:
+        """So many more."""
+        self._value += by
+
+    def collect(self) -> Metric:
+        """As Prometheus reads it."""
+        return CounterMetricFamily(self._name, self._text, self._value)
+
+
+class Gauge:
+    """A number as it is when somebody looks."""
+
+    def __init__(self, name: str, text: str, now: Callable[[], float] = lambda: 0.0) -> None:
+        self._name, self._text = f"elman_{name}", text
+        self.now = now
+
+    def set(self, value: float) -> None:
+        """It stays so."""
+        self.now = lambda: value
+
+    def collect(self) -> Metric:
+        """As Prometheus reads it."""
+        return GaugeMetricFamily(self._name, self._text, self.now())
+
+
+class Histogram:
+    """How many observations were up to each of the edges, and their sum."""
+
+    def __init__(self, name: str, text: str, edges: Sequence[float]) -> None:
+        self._name, self._text, self._edges = f"elman_{name}", text, edges
+        self._array = np.array(edges)
+        self._counts = [0] * (len(edges) + 1)
+        self._sum = 0.0
+
+    def observe(self, value: float) -> None:
+        """One more."""
+        self._counts[bisect_left(self._edges, value)] += 1
+        self._sum += value
+
+    def observe_all(self, values: Numbers) -> None:
+        """Many more, (N,)."""
+        found = np.bincount(np.searchsorted(self._array, values), minlength=len(self._counts)).tolist()
+        self._counts = [a + b for a, b in zip(self._counts, found, strict=True)]
+        self._sum += float(values.sum())
+
+    def collect(self) -> Metric:
+        """As Prometheus reads it."""
+        upto = np.cumsum(self._counts).tolist()
+        names = [*(f"{edge:g}" if edge % 1 else f"{edge:.1f}" for edge in self._edges), "+Inf"]
+        return HistogramMetricFamily(self._name, self._text, list(zip(names, upto, strict=True)), self._sum)
+
+
+class Requests:
+    """Answers by route and status, both from fixed sets."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[tuple[str, int]] = Counter()
+
+    def inc(self, route: str, status: int) -> None:
+        """One more."""
+        self._counts[route, status] += 1
+
+    def collect(self) -> Metric:
+        """As Prometheus reads it."""
+        family = CounterMetricFamily(
+            "elman_requests", "Requests answered, by route and status", labels=("route", "status")
+        )
+        for (route, status), count in self._counts.items():
+            family.add_metric((route, str(status)), count)
+        return family
 
 
 class Metrics:
-    """The counters of one service. Label values come from fixed sets.
+    """The numbers of one service."""
 
-    idle_seconds: a session in alarm that was not used for so long is no longer counted as one.
-    """
-
-    def __init__(self, idle_seconds: float = float("inf"), clock: Callable[[], float] = time.time) -> None:
-        registry = self._registry = CollectorRegistry()
-
-        def counter(name: str, text: str, *labels: str) -> Counter:
-            return Counter(f"elman_{name}", text, labels, registry=registry)
-
-        def gauge(name: str, text: str) -> Gauge:
-            return Gauge(f"elman_{name}", text, registry=registry)
-
-        def histogram(name: str, text: str) -> Histogram:
-            return Histogram(f"elman_{name}_seconds", text, buckets=SECONDS, registry=registry)
-
-        self.requests = counter("requests", "Requests answered, by route and status", "route", "status")
-        self.steps = counter("steps", "Observations that were applied to a context")
-        self.replays = counter("replays", "Requests that were answered again instead of being applied twice")
-        self.conflicts = counter("conflicts", "Requests refused because of their step")
-        self.rebuilds = counter("rebuilds", "Contexts rebuilt for another model from their history")
-        self.created = counter("sessions_created", "Sessions created, imported ones included")
-        self.expired = counter("sessions_expired", "Sessions that were idle for too long, or too old")
-        self.deleted = counter("sessions_deleted", "Sessions deleted")
-        self.active = gauge("sessions_active", "Live sessions")
-        self.queue = histogram("queue", "Waiting for the session's turn")
-        self.compute = histogram("compute", "Computing predictions")
-        self.store = histogram("store", "Committing to the session store")
+    def __init__(self) -> None:
+        self.requests = Requests()
+        self.steps = Count("steps", "Observations that were applied to a context")
+        self.replays = Count("replays", "Requests that were answered again instead of being applied twice")
+        self.conflicts = Count("conflicts", "Requests refused because of their step")
+        self.rebuilds = Count("rebuilds", "Contexts rebuilt for another model from their history")
+        self.created = Count("sessions_created", "Sessions created, imported ones included")
+        self.expired = Count("sessions_expired", "Sessions that were idle for too long, or too old")
+        self.deleted = Count("sessions_deleted", "Sessions deleted")
+        self.active = Gauge("sessions_active", "Live sessions")
+        self.queue = Histogram("queue_seconds", "Waiting for the session's turn", SECONDS)
+        self.compute = Histogram("compute_seconds", "Computing predictions", SECONDS)
+        self.store = Histogram("store_seconds", "Committing to the session store", SECONDS)
         self.error = Histogram(
-            "elman_scaled_error",
+            "scaled_error",
             f"|value - prediction| of predicted observations, in their streams' units, at most {ERRORS[-1]:g} each",
-            buckets=ERRORS,
-            registry=registry,
+            ERRORS,
         )
-        self.naive_error = counter(
+        self.naive_error = Count(
             "naive_scaled_error", f"Sum of |value - value before| of the same observations, {ERRORS[-1]:g} at most each"
         )
-        self.covered = counter("covered", "Observations inside the interval at the checkpoint's level")
-        self.alarms = counter("alarms", "Alarms that were raised")
-        gauge("sessions_in_alarm", "Live sessions whose alarm is running").set_function(self._count_in_alarm)
-        self._calibration_error = gauge("calibration_error", "Mean elman_scaled_error when the checkpoint was made")
-        self._level = gauge("calibration_level", "Share of elman_covered_total that the checkpoint promises")
-        self.alarm_rate = gauge("alarm_rate", "Alarms per step that chance alone would raise")
+        self.covered = Count("covered", "Observations inside the interval at the checkpoint's level")
+        self.alarms = Count("alarms", "Alarms that were raised")
+        self.in_alarm = Gauge("sessions_in_alarm", "Live sessions whose alarm is running")
+        self._calibration_error = Gauge("calibration_error", "Mean elman_scaled_error when the checkpoint was made")
+        self._level = Gauge("calibration_level", "Share of elman_covered_total that the checkpoint promises")
+        self.alarm_rate = Gauge("alarm_rate", "Alarms per step that chance alone would raise")
         self._uncovered = 0.0
-        self._idle_seconds, self._clock = idle_seconds, clock
-        self._in_alarm: OrderedDict[str, float] = OrderedDict()  # when they were last used
+        self._unlearned = np.empty((3, MANY))
+        self._waiting = 0
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
 
     def calibrated(self, calibration: Calibration | None) -> None:
         """What the checkpoint says of its errors; None: nothing, and nothing will be learned."""
@@ -80,28 +145,33 @@ class Metrics:
             self._level.set(calibration.level)
             self._uncovered = 1 - calibration.level
 
-    def learn(self, watch: Watch, alarmed: bool) -> None:
-        """How good predictions were, now that the values are known, and whether an alarm was raised."""
-        told = ~np.isnan(watch.error)
-        for error in np.minimum(watch.error[told], ERRORS[-1]).tolist():
-            self.error.observe(error)
-        self.naive_error.inc(float(np.minimum(watch.naive[told], ERRORS[-1]).sum()))
-        self.covered.inc(int((watch.anomaly[told] >= self._uncovered).sum()))
-        if alarmed:
-            self.alarms.inc()
+    def learn(self, numbers: Numbers) -> None:
+        """How good predictions were, now that the values are known: p-values, errors and errors of persistence, NaN
+        where nothing is said, (3, ...). It is counted later, with others.
+        """
+        numbers = numbers.reshape(3, -1)
+        while (room := MANY - self._waiting) < numbers.shape[1]:
+            self._unlearned[:, self._waiting :] = numbers[:, :room]
+            self._waiting, numbers = MANY, numbers[:, room:]
+            self._count_learned()
+        after = self._waiting + numbers.shape[1]
+        self._unlearned[:, self._waiting : after] = numbers
+        self._waiting = after
 
-    def note_alarm(self, key: str, runs: bool) -> None:
-        """Whether the alarm of a session is running."""
-        self._in_alarm.pop(key, None)
-        if runs:
-            self._in_alarm[key] = self._clock()
+    def _count_learned(self) -> None:
+        numbers, self._waiting = self._unlearned[:, : self._waiting], 0
+        anomaly, error, naive = numbers[:, ~np.isnan(numbers[1])]
+        self.error.observe_all(np.minimum(error, ERRORS[-1]))
+        self.naive_error.inc(float(np.minimum(naive, ERRORS[-1]).sum()))
+        self.covered.inc(int((anomaly >= self._uncovered).sum()))
+
+    def collect(self) -> Iterator[Metric]:
+        """All of them."""
+        self._count_learned()
+        for metric in vars(self).values():
+            if isinstance(metric, Requests | Count | Gauge | Histogram):
+                yield metric.collect()
 
     def text(self) -> bytes:
         """The page for Prometheus."""
         return generate_latest(self._registry)
-
-    def _count_in_alarm(self) -> int:
-        forgotten = self._clock() - self._idle_seconds
-        while self._in_alarm and next(iter(self._in_alarm.values())) < forgotten:
-            self._in_alarm.popitem(last=False)
-        return len(self._in_alarm)

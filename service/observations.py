@@ -2,14 +2,18 @@
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.predictor import Values
 from service.errors import InvalidRequest
 from service.schemas import Bound, Observation, Value
+from service.sessions.record import DIGEST_BYTES
 
-DIGEST_BYTES = 16
+PLAIN = DIGEST_BYTES // 8
+"""float64 numbers that fit into a digest as they are."""
 
 
 def to_array(observations: Sequence[Observation], features: int) -> Values:
@@ -18,6 +22,10 @@ def to_array(observations: Sequence[Observation], features: int) -> Values:
     Raises:
         InvalidRequest: an observation has another width than the model.
     """
+    with suppress(ValueError, TypeError):  # lists of another length, or where numbers should be: see below
+        quick = np.array(observations, dtype=np.float64)
+        if quick.shape == ((len(observations),) if features == 1 else (len(observations), features)):
+            return quick.reshape(1, -1, features)
     values = np.full((1, len(observations), features), np.nan)
     for index, observation in enumerate(observations):
         if isinstance(observation, list):
@@ -39,12 +47,27 @@ def to_plain(values: Values) -> list[Value]:
 
 def to_bounds(values: Values) -> list[Bound]:
     """(T, F) -> T numbers, or T lists of F numbers; null for NaN"""
-    known = values.astype(object)
-    known[np.isnan(values)] = None
-    plain: list[Bound] = known[:, 0].tolist() if values.shape[1] == 1 else known.tolist()
+    if np.isnan(values).any():
+        known = values.astype(object)
+        known[np.isnan(values)] = None
+        values = known
+    plain: list[Bound] = values[:, 0].tolist() if values.shape[1] == 1 else values.tolist()
     return plain
 
 
 def digest(values: Values) -> bytes:
-    """What tells the same values from others, without keeping them. (1, T, F) -> 16 bytes"""
+    """What tells the same values from others. (1, T, F) -> 16 bytes: a value or two as they are, else their hash"""
+    if values.size <= PLAIN and values.shape[1] == 1:
+        return values.tobytes().ljust(DIGEST_BYTES, b"\0")
     return hashlib.blake2b(values.tobytes(), digest_size=DIGEST_BYTES).digest()
+
+
+def digests(values: Values) -> NDArray[np.uint64]:
+    """The same for one observation of each of many streams. (B, 1, F) -> (B, 2)"""
+    streams, _, features = values.shape
+    if features > PLAIN:
+        hashed = b"".join(digest(stream[None]) for stream in values)
+        return np.frombuffer(hashed, np.uint64).reshape(streams, -1)
+    plain = np.zeros((streams, PLAIN))
+    plain[:, :features] = values[:, 0]
+    return plain.view(np.uint64)

@@ -12,6 +12,8 @@ from service.schemas import (
     ForecastRequest,
     ForecastResponse,
     ModelResponse,
+    PredictBatchRequest,
+    PredictBatchResponse,
     PredictRequest,
     PredictResponse,
     RestoreRequest,
@@ -21,6 +23,7 @@ from service.schemas import (
 
 EXAMPLES: Mapping[type[BaseModel], dict[str, Any]] = {
     PredictRequest: {"values": [11, 16, 23], "session_id": "sun"},
+    PredictBatchRequest: {"session_ids": ["a", "b"], "values": [11, 16]},
     ForecastRequest: {"session_id": "sun", "horizon": 3},
     ErrorResponse: {"error": "session_unknown", "message": "no session 'pump-7'; predict creates one"},
 }
@@ -111,6 +114,7 @@ def _paths() -> dict[str, Any]:
         (
             "invalid_token",
             *JSON_BODY,
+            "overloaded",
             "session_unknown",
             "step_conflict",
             "model_changed",
@@ -122,6 +126,13 @@ def _paths() -> dict[str, Any]:
         request=PredictRequest,
     )
     predict["responses"]["200"]["headers"] = {**REPLAYED, **TIMING}
+    predict_batch = _operation(
+        "predict_batch",
+        "Observe one value each for many sessions",
+        (*JSON_BODY, "overloaded", "internal_error"),
+        response=PredictBatchResponse,
+        request=PredictBatchRequest,
+    )
     forecast = _operation(
         "forecast",
         "Run free from a context; changes nothing",
@@ -160,6 +171,7 @@ def _paths() -> dict[str, Any]:
     sessions["parameters"] = PAGING
     return {
         "/predict": {"post": predict},
+        "/predict_batch": {"post": predict_batch},
         "/forecast": {"post": forecast},
         "/sessions": {"get": sessions, "post": create},
         "/sessions/{session_id}": {"parameters": [SESSION_ID], "get": show, "put": restore, "delete": delete},
@@ -219,9 +231,10 @@ def _json(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def _schemas() -> dict[str, Any]:
-    requests: list[type[BaseModel]] = [PredictRequest, ForecastRequest, RestoreRequest]
+    requests: list[type[BaseModel]] = [PredictRequest, PredictBatchRequest, ForecastRequest, RestoreRequest]
     responses: list[type[BaseModel]] = [
         PredictResponse,
+        PredictBatchResponse,
         ForecastResponse,
         SessionResponse,
         SessionsResponse,

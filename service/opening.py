@@ -18,7 +18,7 @@ def open_engine(settings: Settings) -> Engine:
     Raises:
         SystemExit: it cannot be served; one line says why.
     """
-    metrics = Metrics(settings.session_idle_seconds)
+    metrics = Metrics()
     metrics.alarm_rate.set(settings.alarm_rate)
     with _refusals():
         checkpoint, predictor = _load(settings)

@@ -8,6 +8,8 @@ from urllib.parse import parse_qs
 from pydantic import BaseModel
 
 from service import openapi
+from service.codec import decode_columns, encode
+from service.columns import Columns
 from service.custody import Custody
 from service.engine import Engine, Timing
 from service.errors import InvalidRequest, UnsupportedMediaType
@@ -20,7 +22,7 @@ HTML = b"text/html; charset=utf-8"
 Headers = list[tuple[bytes, bytes]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Request:
     """A request whose body has arrived, and whose sender is known."""
 
@@ -31,7 +33,7 @@ class Request:
     session_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reply:
     """What is sent back."""
 
@@ -56,9 +58,11 @@ class Routes:
     def __init__(self, engine: Engine, custody: Custody) -> None:
         self.engine = engine
         self._custody = custody
+        self._columns = Columns(engine)
         self._document = json.dumps(openapi.document()).encode()
         self.table: Mapping[str, Mapping[str, Route]] = {
             "/predict": {"POST": Route(self.predict, takes_body=True)},
+            "/predict_batch": {"POST": Route(self.predict_batch, takes_body=True)},
             "/forecast": {"POST": Route(self.forecast, takes_body=True)},
             "/model": {"GET": Route(self.model)},
             "/sessions": {"GET": Route(self.sessions), "POST": Route(self.create)},
@@ -82,7 +86,12 @@ class Routes:
         headers = [(b"server-timing", _server_timing(timing))]
         if prediction.replayed:
             headers.append((b"x-replayed", b"true"))
-        return Reply(_encode(prediction.response), headers=headers)
+        return Reply(encode(prediction.answer), headers=headers)
+
+    async def predict_batch(self, request: Request) -> Reply:
+        """POST /predict_batch"""
+        answer = await self._columns.predict(decode_columns(request.body), request.owner)
+        return Reply(encode(answer))
 
     async def forecast(self, request: Request) -> Reply:
         """POST /forecast"""
@@ -155,8 +164,8 @@ def _encode(message: BaseModel) -> bytes:
 
 
 def _server_timing(timing: Timing) -> bytes:
-    parts = (("queue", timing.queue), ("compute", timing.compute), ("store", timing.store))
-    return ", ".join(f"{name};dur={seconds * 1000:.3f}" for name, seconds in parts).encode()
+    queue, compute, store = timing.queue * 1000, timing.compute * 1000, timing.store * 1000
+    return f"queue;dur={queue:.3f}, compute;dur={compute:.3f}, store;dur={store:.3f}".encode()
 
 
 def _whole_number(text: str, what: str) -> int:

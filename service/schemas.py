@@ -67,6 +67,45 @@ class PredictResponse(_Message):
     rebuilt_steps: int | None = Field(None, description="The last observations that the context was rebuilt from.")
 
 
+class PredictBatchRequest(_Message):
+    """One observation each for many sessions, in columns. Rows succeed or fail one by one; the same id twice is applied
+    in the order given.
+    """
+
+    session_ids: list[str] = Field(min_length=1, description="The streams. Unknown ones are created.")
+    values: list[Observation] = Field(description="One observation each, as in predict.")
+    steps: list[Annotated[int, Field(ge=0, lt=2**63)] | None] | None = Field(
+        None, description="Observations that each context has seen before, as in predict; null: not said."
+    )
+
+
+class RowError(BaseModel):
+    """Why a row failed; some carry further fields."""
+
+    index: int = Field(description="Which row, the first being 0.")
+    error: str = Field(description="A code, as of every error.")
+    message: str = Field(description="One sentence that a person can act on.")
+
+
+class RowAlarm(BaseModel):
+    """An alarm that is running."""
+
+    index: int = Field(description="Of which row, the first being 0.")
+    start_step: int = Field(description="It began with this observation of its stream, the first one being 1.")
+
+
+class PredictBatchResponse(_Message):
+    """One prediction each, null at the rows that failed."""
+
+    predictions: list[Value | None] = Field(description="For the value after each; raw units.")
+    lower: list[Bound] | None = Field(None, description="Of the interval for the value after each.")
+    upper: list[Bound] | None = Field(None, description="As lower. Both absent if the checkpoint has no calibration.")
+    anomaly: list[Bound] | None = Field(None, description="p-value of each value, given the prediction before it.")
+    alarms: list[RowAlarm] | None = Field(None, description="Alarms that are running; absent if none is.")
+    steps: list[int | None] = Field(description="Observations that each context has now seen.")
+    errors: list[RowError] = Field(description="Of the rows that failed.")
+
+
 class ForecastRequest(_Message):
     """Run free from a context. Changes nothing."""
 

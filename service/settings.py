@@ -83,9 +83,12 @@ class Settings(BaseSettings):
         description="Keys of clients (`authorization: Bearer KEY`), with commas between; each as it is or as "
         "`sha256:` and its hash. Each sees its own sessions only. Not set: everybody may, and listens on loopback.",
     )
-    max_values: int = Field(1000, ge=1, description="Observations in one request at most.")
+    max_queue: int = Field(
+        4096, ge=1, description="Requests that wait or are computed at most; more are answered with 429."
+    )
+    max_values: int = Field(100_000, ge=1, description="Observations in one request at most.")
     max_horizon: int = Field(1000, ge=1, description="Steps of one forecast at most.")
-    max_body_bytes: int = Field(1_048_576, ge=1024, description="Size of a request body at most.")
+    max_body_bytes: int = Field(4_194_304, ge=1024, description="Size of a request body at most.")
     body_timeout_seconds: float = Field(
         5, gt=0, le=LONGEST, description="A request body must have arrived within this time."
     )

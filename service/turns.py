@@ -2,23 +2,34 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Iterable
 
 
 class Turns:
-    """A queue per key, which exists only as long as somebody holds or awaits the turn."""
+    """A queue per key, which exists only as long as somebody holds the turn; None while nobody awaits it."""
 
     def __init__(self) -> None:
-        self._queues: dict[str, deque[asyncio.Future[None]]] = {}
+        self._queues: dict[str, deque[asyncio.Future[None]] | None] = {}
 
     def __len__(self) -> int:
         return len(self._queues)
 
+    def __contains__(self, key: str) -> bool:
+        """Whether somebody holds the turn."""
+        return key in self._queues
+
+    def hold(self, keys: Iterable[str]) -> None:
+        """Take the turns of keys that nobody holds."""
+        self._queues.update(dict.fromkeys(keys))
+
     async def take(self, key: str) -> None:
         """Wait for the turn. It is held until `give`."""
-        queue = self._queues.get(key)
-        if queue is None:
-            self._queues[key] = deque()
+        if key not in self._queues:
+            self._queues[key] = None
             return
+        queue = self._queues[key]
+        if queue is None:
+            queue = self._queues[key] = deque()
         turn = asyncio.get_running_loop().create_future()
         queue.append(turn)
         try:

@@ -2,8 +2,23 @@
 
 from service.sessions.memory import MemoryStore
 from service.sessions.record import Answer, Record
+from service.sessions.rows import ELSEWHERE, START, Rows, Shape
 from service.sessions.sqlite import SqliteStore
 from service.sessions.store import Gone, Limits, Store
 from service.sessions.urls import check_store, open_store
 
-__all__ = ["Answer", "Gone", "Limits", "MemoryStore", "Record", "SqliteStore", "Store", "check_store", "open_store"]
+__all__ = [
+    "ELSEWHERE",
+    "START",
+    "Answer",
+    "Gone",
+    "Limits",
+    "MemoryStore",
+    "Record",
+    "Rows",
+    "Shape",
+    "SqliteStore",
+    "Store",
+    "check_store",
+    "open_store",
+]

@@ -4,21 +4,38 @@ import asyncio
 import heapq
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from service.errors import SessionCapacity
 from service.sessions import snapshot
 from service.sessions.record import Record, times
+from service.sessions.rows import ELSEWHERE, START, Rows
 from service.sessions.store import Gone, Limits
 
 OVERHEAD_BYTES = 170  # of a session besides its packed record: key, dictionary entry, object heads; measured
 RETRY_AFTER_SECONDS = 10
 LISTED_INLINE = 10_000
 
+GRANULE = 1.0
+"""Seconds. A session takes its place in the order of use so often at most: what is used all the time is not moved all
+the time."""
+
+Entry = int | bytes
+Indices = NDArray[np.int64]
+
 
 class MemoryStore:
-    """Packed records in order of last use, so that the expired ones are always at the front."""
+    """Sessions in order of last use, so that the expired ones are always at the front.
+
+    A session is a row of the arrays of the model that is served, or, where it does not fit them, a packed record: of
+    another model, or read from a file before a model was there.
+    """
+
+    in_place = True
 
     def __init__(
         self,
@@ -30,30 +47,91 @@ class MemoryStore:
         self._limits = limits
         self._on_expired = expired
         self._clock = clock
-        self._live: OrderedDict[str, bytes] = OrderedDict()
+        self._live: OrderedDict[str, Entry] = OrderedDict()
         self._bytes = 0
         self._births: deque[tuple[float, str]] = deque()  # oldest first, kept only where age is limited
         self._gone: OrderedDict[str, Gone] = OrderedDict()
+        self._rows: Rows | None = None
+        self._held: Callable[[str], bool] = lambda _: False
         self._snapshot_file = snapshot_file
         if snapshot_file is not None:
             self._restore(*snapshot.take(snapshot_file))
 
     def __len__(self) -> int:
+        self._expire()
         return len(self._live)
 
+    def room(self, row_bytes: int) -> int:
+        return min(self._limits.max_sessions, self._limits.max_bytes // (row_bytes + OVERHEAD_BYTES))
+
+    def adopt(self, rows: Rows, held: Callable[[str], bool]) -> None:
+        records = {key: self._record(entry) for key, entry in self._live.items()}
+        self._rows, self._held = rows, held
+        for key, record in records.items():
+            entry = self._entered(record)
+            self._put(key, entry)
+            if isinstance(entry, int):
+                rows.placed_at[entry] = record.used_at
+
+    async def find(self, key: str) -> int | Record | Gone | None:
+        found = self._look(key)
+        if isinstance(found, Gone) and key in self._live:
+            self._forget(key, found)
+            self._on_expired(1)
+            return self._gone.get(key)
+        return Record.unpack(found) if isinstance(found, bytes) else found
+
+    def rows(self, keys: Sequence[str]) -> Indices:
+        self._expire()
+        if self._live and self._is_over(*next(iter(self._live.items()))):  # somebody holds it: others may be over too
+            return np.full(len(keys), ELSEWHERE)
+        try:
+            return np.fromiter(map(self._live.get, keys), np.int64, len(keys))  # what is no row is no number
+        except (TypeError, ValueError):
+            return np.fromiter(map(self._row, keys), np.int64, len(keys))
+
+    def _row(self, key: str) -> int:
+        entry = self._live.get(key)
+        if entry is None:
+            return ELSEWHERE if key in self._gone else START
+        return entry if isinstance(entry, int) else ELSEWHERE
+
+    def has_room(self, sessions: int) -> bool:
+        return self._has_room(sessions, sessions * self._row_size())
+
     async def get(self, key: str) -> Record | Gone | None:
-        return self._find(key)
+        found = self._look(key)
+        return self._record(found) if isinstance(found, int | bytes) else found
+
+    async def keep(self, key: str, row: int) -> None:
+        try:
+            self._admit(key, self._size(row))
+        except SessionCapacity:
+            self._leave(row)
+            raise
+        self._put(key, row)
+
+    async def keep_all(self, keys: Sequence[str], rows: Indices) -> None:
+        now, placed_at = self._clock(), self._own.placed_at
+        displaced = now - placed_at[rows] > GRANULE
+        if displaced.any():
+            for index in np.flatnonzero(displaced).tolist():
+                self._put(keys[index], int(rows[index]))
+            placed_at[rows[displaced]] = now
 
     async def commit(self, key: str, record: Record) -> None:
-        packed = record.pack()
-        self._admit(key, packed)
-        self._keep(key, packed)
+        entry = self._entered(record)
+        if isinstance(entry, int):
+            await self.keep(key, entry)
+        else:
+            self._admit(key, len(entry))
+            self._put(key, entry)
 
     def pending(self, key: str) -> asyncio.Future[None] | None:
         return None
 
     async def delete(self, key: str) -> Record | Gone | None:
-        found = self._find(key)
+        found = await self.get(key)
         if isinstance(found, Record):
             self._forget(key, Gone("deleted", self._clock()))
         return found
@@ -65,56 +143,130 @@ class MemoryStore:
             chosen = _chosen(keys, prefix, after, limit)
         else:  # sorting out a million keys must not keep requests waiting
             chosen = await asyncio.to_thread(_chosen, keys, prefix, after, limit)
-        found = [(key, self._find(key)) for key in chosen]
-        return [(key, record) for key, record in found if isinstance(record, Record)]
+        return [(key, self._record(self._live[key])) for key in chosen if key in self._live]
 
     def close(self) -> None:
         if self._snapshot_file is not None:
             self._expire()
-            snapshot.write(self._snapshot_file, self._live.items(), self._gone.items())
+            live = ((key, self._packed(entry)) for key, entry in self._live.items())
+            snapshot.write(self._snapshot_file, live, self._gone.items())
 
-    def _find(self, key: str) -> Record | Gone | None:
+    def _look(self, key: str) -> Entry | Gone | None:
+        """What there is; a session that is over is gone, though it stays while somebody holds it."""
         self._expire()
-        packed = self._live.get(key)
-        return self._gone.get(key) if packed is None else Record.unpack(packed)
+        entry = self._live.get(key)
+        if entry is None:
+            return self._gone.get(key)
+        return Gone("expired", self._end(entry)) if self._is_over(key, entry) else entry
 
-    def _admit(self, key: str, packed: bytes, reserved: int = 0, reserved_bytes: int = 0) -> None:
+    @property
+    def _own(self) -> Rows:
+        """The rows: where an entry is one, they are there."""
+        assert self._rows is not None
+        return self._rows
+
+    def _record(self, entry: Entry) -> Record:
+        if isinstance(entry, int):
+            return self._own.record(entry)
+        return Record.unpack(entry)
+
+    def _packed(self, entry: Entry) -> bytes:
+        return self._record(entry).pack() if isinstance(entry, int) else entry
+
+    def _entered(self, record: Record) -> Entry:
+        """What a record becomes here."""
+        if self._rows is not None and self._rows.fits(record) and (row := self._rows.take()) is not None:
+            self._rows.write(row, record)
+            return row
+        return record.pack()
+
+    def _leave(self, entry: Entry) -> None:
+        """What was taken up is not kept."""
+        if isinstance(entry, int):
+            self._own.give(entry)
+
+    def _times(self, entry: Entry) -> tuple[float, float]:
+        """When a session was last used, and when it was created."""
+        if isinstance(entry, int):
+            return float(self._own.used_at[entry]), float(self._own.created_at[entry])
+        return times(entry)
+
+    def _size(self, entry: Entry) -> int:
+        if isinstance(entry, int):
+            return self._own.shape.row_bytes
+        return len(entry)
+
+    def _admit(self, key: str, size: int, reserved: int = 0, reserved_bytes: int = 0) -> None:
         """A live session always goes on; a new one needs room beside those that are being committed."""
-        self._expire()
         if key in self._live:
             return
-        limits = self._limits
-        full = len(self._live) + reserved >= limits.max_sessions
-        if full or self._bytes + reserved_bytes + len(packed) + OVERHEAD_BYTES > limits.max_bytes:
+        self._expire()
+        if not self._has_room(reserved + 1, reserved_bytes + size + OVERHEAD_BYTES):
+            limits, full = self._limits, len(self._live) + reserved >= self._limits.max_sessions
             what = f"{limits.max_sessions} sessions" if full else f"{limits.max_bytes} bytes of sessions"
             raise SessionCapacity(
                 f"there is no room for a new session beside {what} in use; try again later",
                 retry_after=RETRY_AFTER_SECONDS,
             )
 
-    def _keep(self, key: str, packed: bytes) -> None:
+    def _has_room(self, sessions: int, size: int) -> bool:
+        answers = 0 if self._rows is None else self._rows.long_bytes
+        enough = self._bytes + answers + size <= self._limits.max_bytes
+        return enough and len(self._live) + sessions <= self._limits.max_sessions
+
+    def _row_size(self) -> int:
+        return self._own.shape.row_bytes + OVERHEAD_BYTES
+
+    def _put(self, key: str, entry: Entry) -> None:
+        """An entry takes the place of the one before, if there is one, and is the last that was used."""
         before = self._live.get(key)
-        self._bytes += len(packed) + OVERHEAD_BYTES if before is None else len(packed) - len(before)
-        if before is None and self._limits.max_age_seconds is not None:
-            self._births.append((times(packed)[1], key))
-        self._live[key] = packed
+        if before is None:
+            self._bytes += self._size(entry) + OVERHEAD_BYTES
+            if self._limits.max_age_seconds is not None:
+                self._births.append((self._times(entry)[1], key))
+            self._gone.pop(key, None)
+        elif before is not entry and before != entry:
+            self._bytes += self._size(entry) - self._size(before)
+            self._leave(before)
+        elif self._clock() - self._placed(entry) <= GRANULE:
+            return
+        self._live[key] = entry
+        self._place(key, entry)
+
+    def _place(self, key: str, entry: Entry) -> None:
+        """It is the last that was used."""
         self._live.move_to_end(key)
-        self._gone.pop(key, None)
+        if isinstance(entry, int):
+            self._own.placed_at[entry] = self._clock()
+
+    def _placed(self, entry: Entry) -> float:
+        """When it was the last that was used; it may have been used again at most GRANULE later."""
+        if isinstance(entry, int):
+            return float(self._own.placed_at[entry])
+        return times(entry)[0]
 
     def _forget(self, key: str, gone: Gone) -> bool:
         """A session leaves. Tells whether it is remembered: not if it was gone for too long already."""
-        self._bytes -= len(self._live.pop(key)) + OVERHEAD_BYTES
+        entry = self._live.pop(key)
+        self._bytes -= self._size(entry) + OVERHEAD_BYTES
+        self._leave(entry)
         recent = self._clock() - gone.at <= self._limits.gone_seconds
         if recent:
             self._gone[key] = gone
         return recent
 
-    def _end(self, packed: bytes) -> float:
+    def _end(self, entry: Entry) -> float:
         """When a session expires if nothing comes."""
-        used_at, created_at = times(packed)
+        used_at, created_at = self._times(entry)
         age = self._limits.max_age_seconds
         idle_end = used_at + self._limits.idle_seconds
         return idle_end if age is None else min(idle_end, created_at + age)
+
+    def _is_over(self, key: str, entry: Entry) -> bool:
+        used_at, created_at = self._times(entry)
+        age, now = self._limits.max_age_seconds, self._clock()
+        over = now - used_at > self._limits.idle_seconds or (age is not None and now - created_at > age)
+        return over and self.pending(key) is None
 
     def _expire(self) -> None:
         """Idle and old sessions leave, and what is remembered of the gone stays within its limits."""
@@ -132,21 +284,28 @@ class MemoryStore:
     def _expire_idle(self, now: float) -> None:
         while self._live:
             key = next(iter(self._live))
-            packed = self._live[key]
-            if now - times(packed)[0] <= self._limits.idle_seconds or self.pending(key):
+            entry = self._live[key]
+            if now - self._placed(entry) <= self._limits.idle_seconds or self._is_busy(key):
                 break
-            self._forget(key, Gone("expired", self._end(packed)))
+            if self._is_over(key, entry):
+                self._forget(key, Gone("expired", self._end(entry)))
+            else:
+                self._place(key, entry)
 
     def _expire_old(self, now: float) -> None:
         age = self._limits.max_age_seconds
         while age is not None and self._births:
             born, key = self._births[0]
-            if now - born <= age or self.pending(key):
+            if now - born <= age or self._is_busy(key):
                 break
             self._births.popleft()
-            packed = self._live.get(key)
-            if packed is not None and times(packed)[1] == born:  # not of an earlier session of this id
-                self._forget(key, Gone("expired", self._end(packed)))
+            entry = self._live.get(key)
+            if entry is not None and self._times(entry)[1] == born:  # not of an earlier session of this id
+                self._forget(key, Gone("expired", self._end(entry)))
+
+    def _is_busy(self, key: str) -> bool:
+        """Somebody works on it: its row must stay what it is."""
+        return self.pending(key) is not None or self._held(key)
 
     def _drop(self, key: str) -> None:
         """Forget even that a session existed."""
@@ -154,7 +313,7 @@ class MemoryStore:
 
     def _restore(self, live: list[tuple[str, bytes]], gone: list[tuple[str, Gone]]) -> None:
         for key, packed in sorted(live, key=lambda item: times(item[1])[0]):
-            self._keep(key, packed)
+            self._put(key, packed)
         self._births = deque(sorted(self._births))
         self._gone.update(sorted(gone, key=lambda item: item[1].at))
 

@@ -10,6 +10,7 @@ from models.predictor import Context, Values
 VERSION = 2
 READABLE = (1, 2)  # version 1 kept no bounds
 MODEL_BYTES = 16
+DIGEST_BYTES = 16
 
 _HEAD = struct.Struct("<BddQ16sIHII")  # version, used, created, step, model, context, features, history, answered
 _LAST = struct.Struct("<Q16sIQB")  # base, digest, rebuilt, alarm, whether bounds follow

@@ -5,6 +5,7 @@ import sqlite3
 import struct
 import tempfile
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
@@ -22,9 +23,17 @@ PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {SCHEMA_VERSION};
 COMMIT;
 """
-KEEP = "INSERT INTO sessions VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET record = excluded.record"
 REMEMBER = "INSERT OR REPLACE INTO gone VALUES (?, ?, ?)"
 
+
+@cache
+def keep(records: int) -> str:
+    """The statement that keeps so many records, new or in place of those before."""
+    rows = ", ".join(["(?, ?)"] * records)
+    return f"INSERT INTO sessions VALUES {rows} ON CONFLICT (key) DO UPDATE SET record = excluded.record"  # noqa: S608
+
+
+KEEP = keep(1)
 Rows = tuple[list[tuple[str, bytes]], list[tuple[str, Gone]]]
 
 

@@ -1,10 +1,15 @@
 """What a store of sessions promises. The engine works with this and does not know which store it has."""
 
 import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from service.sessions.record import Record
+from service.sessions.rows import Rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +37,52 @@ class Limits:
 
 
 class Store(Protocol):
-    """Records by key. The caller takes care that one key is advanced by one request at a time."""
+    """Sessions by key. The caller takes care that one key is advanced by one request at a time.
+
+    The engine works with rows: it finds a session's row, computes into it or into a free one, and keeps that. Whoever
+    brings a session along or takes it away works with records.
+    """
+
+    in_place: bool
+    """Whether the row of a live session may be advanced itself; otherwise into another row, which is then kept."""
 
     def __len__(self) -> int:
         """Live sessions."""
 
+    def room(self, row_bytes: int) -> int:
+        """How many sessions of rows of this size there may be."""
+
+    def adopt(self, rows: Rows, held: Callable[[str], bool]) -> None:
+        """From now on sessions that fit live in these rows. held: whether somebody works on a key; it does not expire
+        meanwhile.
+        """
+
+    async def find(self, key: str) -> int | Record | Gone | None:
+        """For who holds the key: its row; or the record, if it is no row; or what is remembered of it; or None."""
+
+    def rows(self, keys: Sequence[str]) -> NDArray[np.int64]:
+        """The rows of many keys that nobody holds, START where nothing is known of one, else ELSEWHERE. (B,)"""
+
+    def has_room(self, sessions: int) -> bool:
+        """Whether so many new sessions can be kept."""
+
     async def get(self, key: str) -> Record | Gone | None:
         """The record, or what is remembered of it, or None: never heard of."""
 
-    async def commit(self, key: str, record: Record) -> None:
-        """Keep a record, new or in place of the one before. When this returns, it is kept as safely as promised.
+    async def keep(self, key: str, row: int) -> None:
+        """A row is from now on the session's; the one before, if another, is free. When this returns, it is kept as
+        safely as promised. If it fails the row is free, unless it was the session's already.
 
         Raises:
             SessionCapacity: it is new and there is no room. A live session is never evicted.
             StoreUnavailable: it could not be kept; nothing has changed.
         """
+
+    async def keep_all(self, keys: Sequence[str], rows: NDArray[np.int64]) -> None:
+        """The same for many, all or none; for the new ones there `has_room`."""
+
+    async def commit(self, key: str, record: Record) -> None:
+        """Keep a record, new or in place of the one before; as `keep`."""
 
     def pending(self, key: str) -> asyncio.Future[None] | None:
         """A change of this key that is under way, whoever began it being there or not: the session does not expire

@@ -1,6 +1,7 @@
 import asyncio
 from dataclasses import replace
 from itertools import pairwise
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -15,13 +16,14 @@ from service.errors import (
     InvalidRequest,
     ModelChanged,
     NumericalFailure,
+    Overloaded,
     SessionUnknown,
     StepConflict,
     StoreUnavailable,
 )
 from service.metrics import Metrics
 from service.schemas import ForecastRequest, ForecastResponse, PredictRequest
-from service.sessions import Limits, MemoryStore, Record
+from service.sessions import Limits, MemoryStore
 from service.settings import Settings
 from tests.conftest import random_checkpoint
 
@@ -297,7 +299,9 @@ def test_a_short_but_complete_history_rebuilds_exactly() -> None:
 class StuckStore(MemoryStore):
     """A disk that does not answer."""
 
-    async def commit(self, key: str, record: Record) -> None:
+    in_place = False
+
+    async def keep(self, key: str, row: int) -> None:
         await asyncio.sleep(3600)
 
 
@@ -308,7 +312,75 @@ def test_a_commit_that_takes_too_long_is_refused_in_time() -> None:
     with pytest.raises(StoreUnavailable, match=r"did not commit within 0\.05 s") as late:
         ask(engine, [1.0])
     assert late.value.details == {"retry_after": 1}
-    assert len(engine.turns) == 0
+    assert len(engine.keeping.turns) == 0
+
+
+def test_too_many_requests_at_a_time_are_refused_at_once() -> None:
+    async def crowd() -> list[Any]:
+        engine = engine_of(max_queue=3)
+        asked = [PredictRequest(values=[1.0], session_id="s") for _ in range(5)]
+        outcomes = await asyncio.gather(*map(engine.predict, asked), return_exceptions=True)
+        assert (await engine.predict(asked[0])).response.step == 4  # there is room again
+        return outcomes
+
+    *answered, fourth, fifth = asyncio.run(crowd())
+    assert [outcome.response.step for outcome in answered] == [1, 2, 3]
+    for refused in (fourth, fifth):
+        assert isinstance(refused, Overloaded)
+        assert refused.details == {"retry_after": 1}
+
+
+def test_a_long_chunk_does_not_keep_others_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is computed in a thread, and its session waits while others go on."""
+    values = np.random.default_rng(0).normal(10, 4, size=50).tolist()
+
+    async def run(engine: Engine) -> None:
+        gate, advance = Event(), engine._predictor.advance
+
+        def slow(rows: Any, *arguments: Any) -> Any:
+            if rows.shape[1] == len(values):
+                gate.wait()
+            return advance(rows, *arguments)
+
+        monkeypatch.setattr(engine._predictor, "advance", slow)
+        await engine.predict(PredictRequest(values=[9.0], session_id="s"))
+        long = asyncio.ensure_future(engine.predict(PredictRequest(values=values, session_id="s")))
+        after = asyncio.ensure_future(engine.predict(PredictRequest(values=[7.0], session_id="s")))
+        other = await engine.predict(PredictRequest(values=[9.0], session_id="other"))
+        assert other.response.predictions == oracle([9.0])
+        assert not long.done()
+        assert not after.done()
+        gate.set()
+        assert (await long).response.predictions == oracle([9.0, *values])[1:]
+        assert (await after).response.predictions == oracle([9.0, *values, 7.0])[-1:]
+
+    engine = engine_of()
+    engine._predictor.at_once = 20
+    asyncio.run(run(engine))
+
+
+def test_a_long_chunk_that_is_given_up_leaves_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.random.default_rng(0).normal(10, 4, size=50).tolist()
+
+    async def run(engine: Engine) -> None:
+        await engine.predict(PredictRequest(values=[9.0], session_id="s"))
+        for moments in range(5):
+            long = asyncio.ensure_future(engine.predict(PredictRequest(values=values, session_id="s")))
+            for _ in range(moments):
+                await asyncio.sleep(0)
+            long.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await long
+            other = await engine.predict(PredictRequest(values=[3.0], session_id=f"new{moments}"))
+            assert other.response.predictions == oracle([3.0])
+        assert (await engine.predict(PredictRequest(values=[7.0], session_id="s", step=1))).response.step == 2
+        assert (await engine.predict(PredictRequest(values=[8.0], session_id="s"))).response.predictions == oracle(
+            [9.0, 7.0, 8.0]
+        )[-1:]
+
+    engine = engine_of()
+    engine._predictor.at_once = 20
+    asyncio.run(run(engine))
 
 
 def test_exogenous_features_are_observed_and_not_predicted() -> None:

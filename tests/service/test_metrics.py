@@ -4,7 +4,7 @@ import time
 import pytest
 from starlette.testclient import TestClient
 
-from service.engine import Engine
+from service.stepping import Stepping
 from tests.service.conftest import MakeClient
 
 
@@ -53,9 +53,9 @@ def test_no_id_ever_becomes_a_label(client: TestClient) -> None:
 
 
 def test_a_failed_commit_counts_no_step(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(engine: Engine, *_: object) -> None:
+    def fail(stepping: Stepping, *_: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr(Engine, "_observe", fail)
+    monkeypatch.setattr(Stepping, "many", fail)
     client.post("/predict", json={"values": [1], "session_id": "s"})
     assert numbers(client)["elman_steps_total"] == 0

@@ -81,7 +81,7 @@ CASES: dict[str, tuple[dict[str, str], set[str]]] = {
 def exported() -> Labels:
     """The names that the service exports, and their labels."""
     metrics = Metrics()
-    metrics.requests.labels("/predict", "200").inc()  # before it is used, a metric with labels has no line
+    metrics.requests.inc("/predict", 200)  # before it is used, a metric with labels has no line
     families = text_string_to_metric_families(metrics.text().decode())
     return {
         sample.name: {label for other in family.samples if other.name == sample.name for label in other.labels}

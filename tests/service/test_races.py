@@ -51,7 +51,7 @@ async def race(folder: Path, **settings: Any) -> AsyncIterator[Race]:
     try:
         yield (running := Race(store, **settings))
         await settle()
-        assert len(running.engine.turns) == 0
+        assert len(running.engine.keeping.turns) == 0
         kept = await store.page("", "", 100)
     finally:
         store.gate.set()

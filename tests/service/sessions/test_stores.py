@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.errors import SessionCapacity
-from service.sessions import Answer, Gone, Limits, MemoryStore, Record, SqliteStore
+from service.sessions import Answer, Gone, Limits, MemoryStore, Record, Rows, Shape, SqliteStore
 from service.sessions.memory import OVERHEAD_BYTES
+from tests.conftest import random_checkpoint
 
 LIMITS = Limits(
     idle_seconds=60, max_age_seconds=None, max_sessions=100, max_bytes=10**6, gone_seconds=600, max_gone=100
@@ -84,17 +85,25 @@ def told() -> list[int]:
     return []
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+def rows(places: int = 1000) -> Rows:
+    """Rows that `record` fits."""
+    predictor = random_checkpoint(hidden_size=4).predictor("cpu")
+    return Rows(Shape.of(bytes(16), predictor, 0), predictor, places)
+
+
+@pytest.fixture(params=["memory", "memory in rows", "sqlite", "sqlite in rows"])
 def make(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock, told: list[int]) -> Iterator[MakeShelf]:
     """A store of each kind; keyword arguments are limits."""
     with ExitStack() as stack:
 
         def make(**limits: Any) -> Shelf:
             bounds = replace(LIMITS, **limits)
-            if request.param == "memory":
+            if request.param.startswith("memory"):
                 store = MemoryStore(bounds, told.append, clock=clock)
             else:
                 store = SqliteStore(tmp_path / "sessions.db", bounds, told.append, clock)
+            if request.param.endswith("rows"):
+                store.adopt(rows(), lambda _: False)
             return Shelf(stack.enter_context(closing(store)), clock)
 
         yield make
@@ -250,7 +259,7 @@ def test_bytes_are_a_limit_like_the_number(make: MakeShelf, clock: Clock) -> Non
 
 
 def test_a_live_session_goes_on_even_where_it_grows_over_the_limit(make: MakeShelf, clock: Clock) -> None:
-    larger = replace(record(clock), history=np.zeros((50, 1)))
+    larger = replace(record(clock, 60), last=Answer(10, bytes(16), np.zeros((50, 1))))
     shelf = make(max_bytes=len(record(clock).pack()) + OVERHEAD_BYTES)
     shelf.put("a")
     asyncio.run(shelf.store.commit("a", larger))

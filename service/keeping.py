@@ -1,0 +1,130 @@
+"""Who may work on a session, and what is kept of it: turns, free rows, and commits in time."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.errors import Overloaded, SessionCapacity, StoreUnavailable
+from service.sessions import Record, Rows, Store
+from service.settings import Settings
+from service.turns import Turns
+
+
+class Keeping:
+    """A store and the rows of its sessions, for requests that come at the same time."""
+
+    def __init__(self, store: Store, rows: Rows, settings: Settings) -> None:
+        self.store = store
+        self.rows = rows
+        self.turns = Turns()
+        self._settings = settings
+        self._inside = 0
+        store.adopt(rows, self.turns.__contains__)
+
+    def enter(self) -> None:
+        """One more request is waited for or computed, until it leaves.
+
+        Raises:
+            Overloaded: there are too many.
+        """
+        if self._inside >= self._settings.max_queue:
+            raise Overloaded("too many requests are waiting; try again later", retry_after=1)
+        self._inside += 1
+
+    def leave(self) -> None:
+        """It is neither any more."""
+        self._inside -= 1
+
+    @asynccontextmanager
+    async def turn(self, key: str) -> AsyncIterator[None]:
+        """Have a session to oneself, as `take_turn` and `give_turn` say."""
+        await self.take_turn(key)
+        try:
+            yield
+        finally:
+            self.give_turn(key)
+
+    async def take_turn(self, key: str) -> None:
+        """Wait until nobody else has the session.
+
+        Raises:
+            StoreUnavailable: those before do not come to an end.
+        """
+        if key not in self.turns:
+            self.turns.hold((key,))
+            return
+        seconds = 2 * self._settings.store_timeout_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                await self.turns.take(key)
+        except TimeoutError:
+            raise StoreUnavailable(f"the session was busy for more than {seconds:g} s", retry_after=1) from None
+
+    def give_turn(self, key: str) -> None:
+        """To the next; or to a change that is being kept, if who had it leaves before that is done."""
+        if (change := self.store.pending(key)) is None:
+            self.turns.give(key)
+        else:
+            change.add_done_callback(lambda _: self.turns.give(key))
+
+    async def keep(self, key: str, row: int) -> None:
+        """Commit a row in time.
+
+        Raises:
+            SessionCapacity, StoreUnavailable: it is not kept; or, after the time was over, it may be: the same request
+                with its step finds out.
+        """
+        if self.store.in_place:
+            await self.store.keep(key, row)
+        else:
+            async with self.in_time():
+                await self.store.keep(key, row)
+
+    async def keep_all(self, keys: Sequence[str], rows: NDArray[np.int64]) -> None:
+        """The same for many, all or none."""
+        if self.store.in_place:
+            await self.store.keep_all(keys, rows)
+        else:
+            async with self.in_time():
+                await self.store.keep_all(keys, rows)
+
+    async def commit(self, key: str, record: Record) -> None:
+        """The same with a record."""
+        async with self.in_time():
+            await self.store.commit(key, record)
+
+    @asynccontextmanager
+    async def in_time(self) -> AsyncIterator[None]:
+        """The store may take so long and no longer.
+
+        Raises:
+            StoreUnavailable: it took longer.
+        """
+        seconds = self._settings.store_timeout_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                yield
+        except TimeoutError:
+            raise StoreUnavailable(
+                f"the session store did not commit within {seconds:g} s; ask again with the same step", retry_after=1
+            ) from None
+
+    def take(self, count: int = 1) -> list[int]:
+        """Free rows.
+
+        Raises:
+            SessionCapacity: there are not so many.
+        """
+        taken = [row for row in (self.rows.take() for _ in range(count)) if row is not None]
+        if len(taken) < count:
+            self.give_back(taken)
+            raise SessionCapacity("there is no room for a new session; try again later", retry_after=1)
+        return taken
+
+    def give_back(self, rows: Iterable[int]) -> None:
+        """They are free again."""
+        for row in rows:
+            self.rows.give(row)

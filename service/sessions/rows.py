@@ -1,0 +1,195 @@
+"""The sessions of one model as rows of a few arrays: no object per session, and many of them are one gather.
+
+Axes: N rows, B rows at once, T time, F features, O targets, C context; K kinds of numbers in an answer: predictions, or
+these with lower, upper and anomaly.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.predictor import Predictor, Slab, Values
+from service.sessions.record import DIGEST_BYTES, Answer, Record
+
+START = 0
+"""The row of a stream that has seen nothing: every session that begins reads it, none writes it."""
+
+ELSEWHERE = -1
+"""In place of a row: what is known of a session is not in a row."""
+
+NOBODY = -1
+"""The step of a row that is free."""
+
+Index = int | NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a session of one model is made of. history: observations that are kept to rebuild a context."""
+
+    model: bytes
+    context: int
+    features: int
+    targets: int
+    bounded: bool
+    history: int
+
+    @classmethod
+    def of(cls, model: bytes, predictor: Predictor, history: int) -> "Shape":
+        """As a predictor needs it."""
+        bounded = predictor.calibration is not None
+        return cls(model, predictor.context_size, predictor.features, predictor.targets, bounded, history)
+
+    @property
+    def kinds(self) -> int:
+        """K"""
+        return 4 if self.bounded else 1
+
+    @property
+    def row_bytes(self) -> int:
+        """Memory that a row takes."""
+        numbers = 4 + self.kinds * self.targets + self.history * self.features
+        return 4 * (self.context + 3) + 8 * numbers + DIGEST_BYTES
+
+
+class Rows:
+    """The arrays, and which of their rows are free; `contexts` is on the device of the model.
+
+    All memory is asked for at once and taken by the system as rows are used: nothing grows, so nobody waits for that.
+    """
+
+    def __init__(self, shape: Shape, predictor: Predictor, rows: int) -> None:
+        self.shape = shape
+        self.contexts: Slab = predictor.slab(rows)
+        self.step = np.zeros(rows, np.int64)
+        self.used_at, self.created_at = np.zeros(rows), np.zeros(rows)
+        self.placed_at = np.zeros(rows)  # since when its place in the order of use has been the right one
+        self.long_bytes = 0
+        self._predictor = predictor
+        self._answered, self._rebuilt = np.zeros(rows, np.int32), np.zeros(rows, np.int32)
+        self._digests = np.zeros((rows, DIGEST_BYTES // 8), np.uint64)
+        self._answers = np.zeros((rows, shape.kinds, shape.targets))
+        self._remembered = np.zeros(rows, np.int32)
+        self._history = np.zeros((rows, shape.history, shape.features))
+        self._long: dict[int, Values] = {}  # answers (K, T, O) to several observations
+        self._free: list[int] = []
+        self._used = START + 1
+        predictor.write(self.contexts, START, predictor.zero_context())
+
+    def take(self) -> int | None:
+        """A free row, whose content means nothing, or None."""
+        if self._free:
+            return self._free.pop()
+        if self._used == len(self.step):
+            return None
+        self._used += 1
+        return self._used - 1
+
+    def give(self, row: int) -> None:
+        """The row is free again."""
+        self._forget_long(row)
+        self.step[row], self.placed_at[row] = NOBODY, 0
+        self._free.append(row)
+
+    def fits(self, record: Record) -> bool:
+        """Whether a record can be a row: it belongs to this model, as this model is served now."""
+        shape, last = self.shape, record.last
+        if (record.model, record.context.shape[1]) != (shape.model, shape.context):
+            return False
+        if shape.history and record.history.shape[1] != shape.features:
+            return False
+        return last is None or ((last.bounds is not None), last.predictions.shape[1]) == (shape.bounded, shape.targets)
+
+    def write(self, row: int, record: Record) -> None:
+        """Make a record that fits the content of a row."""
+        length = self.shape.history
+        kept = record.history[-length:] if length else record.history[:0]
+        self._predictor.write(self.contexts, row, record.context)
+        self.step[row], self.created_at[row], self.used_at[row] = record.step, record.created_at, record.used_at
+        self._remembered[row] = len(kept)
+        if len(kept):
+            self._history[row, length - len(kept) :] = kept
+        self._answered[row] = 0
+        self._forget_long(row)
+        if (last := record.last) is not None:
+            bounds = () if last.bounds is None else last.bounds
+            self._keep_answer(row, np.stack((last.predictions, *bounds)), last.digest, last.rebuilt)
+
+    def record(self, row: int) -> Record:
+        """The content of a row."""
+        history = self._history[row, self.shape.history - self._remembered[row] :].copy()
+        created_at, used_at = float(self.created_at[row]), float(self.used_at[row])
+        context = self._predictor.read(self.contexts, row)
+        return Record(self.shape.model, context, int(self.step[row]), created_at, used_at, history, self.last(row))
+
+    def last(self, row: int) -> Answer | None:
+        """What the last request that was applied to a row was answered."""
+        answered = int(self._answered[row])
+        if not answered:
+            return None
+        numbers = self._answers[row][:, None].copy() if answered == 1 else self._long[row]
+        base, rebuilt = int(self.step[row]) - answered, int(self._rebuilt[row])
+        bounds = numbers[1:] if self.shape.bounded else None
+        return Answer(base, self._digests[row].tobytes(), numbers[0], bounds, rebuilt, self.alarm(row))
+
+    def alarm(self, row: int) -> int:
+        """The step at which the running alarm of a row began, 0 if there is none."""
+        since, over = self._predictor.alarms(self.contexts, slice(row, row + 1))[0].tolist()
+        return int(self.step[row]) - since + 1 if since and not over else 0
+
+    def in_alarm(self) -> int:
+        """Sessions whose alarm is running."""
+        since, over = self._predictor.alarms(self.contexts, slice(self._used)).T
+        return int(((since > 0) & (over == 0) & (self.step[: self._used] > 0)).sum())
+
+    def follow(self, before: Index, after: Index, now: float) -> None:
+        """What a request does not change goes along to another row; a session that begins is created now."""
+        for column in (self.step, self.created_at, self._remembered, self._history):
+            column[after] = column[before]
+        self.created_at[after] = np.where(np.equal(before, START), now, self.created_at[after])
+
+    def advanced(self, rows: Index, values: Values, numbers: Values, digests: NDArray[np.uint64], now: float) -> None:
+        """One observation was applied to each of these rows. values: (B, F), numbers: (B, K, O), digests: (B, 2); or
+        to one row, all without B.
+        """
+        self.step[rows] += 1
+        self.used_at[rows] = now
+        self._answered[rows] = 1
+        self._rebuilt[rows] = 0
+        self._digests[rows] = digests
+        self._answers[rows] = numbers
+        if self._long:
+            for row in np.atleast_1d(rows).tolist():
+                self._forget_long(row)
+        if self.shape.history:
+            self._history[rows] = np.concatenate((self._history[rows][..., 1:, :], values[..., None, :]), axis=-2)
+            self._remembered[rows] = np.minimum(self._remembered[rows] + 1, self.shape.history)
+
+    def advanced_long(self, row: int, values: Values, numbers: Values, digest: bytes, now: float) -> None:
+        """Several observations were applied to a row. values: (T, F), numbers: (K, T, O)"""
+        self.step[row] += len(values)
+        self.used_at[row] = now
+        self._keep_answer(row, numbers, digest)
+        if self.shape.history:
+            self._history[row] = np.concatenate((self._history[row], values))[-self.shape.history :]
+            self._remembered[row] = min(int(self._remembered[row]) + len(values), self.shape.history)
+
+    def rebuilt(self, row: int, observations: int) -> None:
+        """The context that the last request was applied to had been rebuilt from so many."""
+        self._rebuilt[row] = observations
+
+    def _keep_answer(self, row: int, numbers: Values, digest: bytes, rebuilt: int = 0) -> None:
+        """numbers: (K, T, O)"""
+        self._forget_long(row)
+        self._answered[row], self._rebuilt[row] = numbers.shape[1], rebuilt
+        self._digests[row] = np.frombuffer(digest, np.uint64)
+        if numbers.shape[1] == 1:
+            self._answers[row] = numbers[:, 0]
+        else:
+            self._long[row] = numbers
+            self.long_bytes += numbers.nbytes
+
+    def _forget_long(self, row: int) -> None:
+        if (numbers := self._long.pop(row, None)) is not None:
+            self.long_bytes -= numbers.nbytes

@@ -1,0 +1,162 @@
+"""From observations to rows that have seen them: the model is called, and what came of it is noted.
+
+Axes: B streams, T time, F features, O targets, K kinds of numbers that are answered.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models import Predictor
+from models.predictor import FAILED_RANGE, Advanced, Values
+from service import observations
+from service.batches import Batches, Job
+from service.errors import InvalidRequest, NumericalFailure, ServiceError
+from service.metrics import Metrics
+from service.schemas import Bound
+from service.sessions import Rows
+
+OUT_OF_RANGE = "values: an observation is too far from the training data to be represented in float32"
+NOT_FINITE = "the result would not be finite; the context was left as it was"
+
+
+@dataclass(slots=True)
+class Stepped:
+    """What a stream is answered. answer: for each of the K kinds T numbers, or lists of O; alarm: the step at which the
+    running one began, 0: there is none; seconds: of computing.
+    """
+
+    answer: list[list[Bound]]
+    alarm: int
+    seconds: float
+
+
+class Stepping:
+    """The one place where the contexts of sessions advance."""
+
+    def __init__(self, predictor: Predictor, rows: Rows, metrics: Metrics) -> None:
+        self._predictor = predictor
+        self._rows = rows
+        self._metrics = metrics
+        self._kinds = rows.shape.kinds
+        self._batches = Batches(self._step)
+
+    def is_long(self, steps: int) -> bool:
+        """So many observations take so long that others must not wait for them: they are computed beside, and into
+        another row.
+        """
+        return steps > self._predictor.at_once
+
+    async def one(self, row: int, after: int, values: Values, digest: bytes, level: float | None) -> Stepped:
+        """One stream, (1, T, F).
+
+        Raises:
+            InvalidRequest, NumericalFailure: nothing has changed.
+        """
+        if values.shape[1] == 1:
+            return await self._batches.join(Job(row, after, values[0], digest, level))
+        started = time.perf_counter()
+        rows = np.array([row]), np.array([after])
+        arguments = values, self._rows.contexts, *rows, level
+        if self.is_long(values.shape[1]):
+            advanced = await _beside(self._predictor.advance, *arguments)
+        else:
+            advanced = self._predictor.advance(*arguments)
+        if advanced.failed[0]:
+            raise refusal(int(advanced.failed[0]))
+        now, numbers = time.time(), advanced.numbers[: self._kinds, 0]
+        if row != after:
+            self._rows.follow(row, after, now)
+        self._rows.advanced_long(after, values[0], numbers, digest, now)
+        self.learn(advanced.numbers, self._predictor.alarms(self._rows.contexts, slice(after, after + 1)))
+        return Stepped(plain_answer(numbers), self._rows.alarm(after), time.perf_counter() - started)
+
+    def many(
+        self,
+        rows: NDArray[np.int64],
+        after: NDArray[np.int64],
+        values: Values,
+        digests: NDArray[np.uint64],
+        level: float | None,
+    ) -> tuple[Advanced, NDArray[np.int64]]:
+        """One observation each of many streams, (B, 1, F), and the steps at which their running alarms began, 0 where
+        none runs, (B,). A stream that fails leaves nothing behind.
+        """
+        advanced = self._predictor.advance(values, self._rows.contexts, rows, after, level)
+        now, fine = time.time(), slice(None)
+        numbers, moved = advanced.numbers, rows is not after
+        if advanced.failed.any():
+            fine = advanced.failed == 0
+            rows, after, numbers = rows[fine], after[fine], numbers[:, fine]
+        if moved:
+            self._rows.follow(rows, after, now)
+        answers = numbers[: self._kinds, :, 0].swapaxes(0, 1)
+        self._rows.advanced(after, values[fine, 0], answers, digests[fine], now)
+        ages = self._predictor.alarms(self._rows.contexts, after)
+        self.learn(numbers, ages)
+        running = np.zeros(len(values), np.int64)
+        if ages.any():
+            since, over = ages.T
+            running[fine] = np.where((since > 0) & (over == 0), self._rows.step[after] - since + 1, 0)
+        return advanced, running
+
+    def learn(self, numbers: Values, ages: NDArray[np.int64]) -> None:
+        """Count what has been applied, and how good the predictions were. numbers: (K', B, T, O), ages: (B, 2)"""
+        _, streams, steps, _ = numbers.shape
+        self._metrics.steps.inc(streams * steps)
+        if len(numbers) > 1:
+            self._metrics.learn(numbers[3:])
+            if ages.any():
+                since = ages[:, 0]
+                self._metrics.alarms.inc(int(((since > 0) & (since <= steps)).sum()))
+
+    def _step(self, jobs: Sequence[Job]) -> Sequence[Stepped | ServiceError]:
+        started = time.perf_counter()
+        rows = np.array([job.row for job in jobs])
+        after = rows if all(job.after == job.row for job in jobs) else np.array([job.after for job in jobs])
+        values = np.array([job.values for job in jobs])  # (B, 1, F)
+        digests = np.frombuffer(b"".join([job.digest for job in jobs]), np.uint64).reshape(len(jobs), -1)
+        advanced, running = self.many(rows, after, values, digests, jobs[0].level)
+        seconds = time.perf_counter() - started
+        answers = plain_answers(advanced.numbers[: self._kinds, :, 0])
+        return [
+            refusal(failed) if failed else Stepped(answer, alarm, seconds)
+            for answer, failed, alarm in zip(answers, advanced.failed.tolist(), running.tolist(), strict=True)
+        ]
+
+
+def plain_answer(numbers: Values) -> list[list[Bound]]:
+    """(K, T, O) -> for each kind T numbers, or lists of O; None for NaN"""
+    return [observations.to_bounds(part) for part in numbers]
+
+
+def plain_answers(numbers: Values) -> list[list[list[Bound]]]:
+    """The same for one step of many streams, (K, B, O), all at once if that will do."""
+    streams = numbers.swapaxes(0, 1)[:, :, None]  # (B, K, T = 1, O)
+    if np.isnan(numbers).any():
+        return [plain_answer(stream) for stream in streams]
+    plain: list[list[list[Bound]]] = (streams[..., 0] if numbers.shape[2] == 1 else streams).tolist()
+    return plain
+
+
+def refusal(failed: int) -> ServiceError:
+    """Why a stream failed."""
+    return InvalidRequest(OUT_OF_RANGE) if failed == FAILED_RANGE else NumericalFailure(NOT_FINITE)
+
+
+async def _beside(compute: Callable[..., Advanced], *arguments: Any) -> Advanced:
+    """In a thread. Whoever leaves meanwhile leaves when it has ended: until then it uses the rows."""
+    computing = asyncio.ensure_future(asyncio.to_thread(compute, *arguments))
+    try:
+        return await asyncio.shield(computing)
+    except asyncio.CancelledError:
+        while not computing.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([computing])
+        raise
