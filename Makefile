@@ -17,13 +17,17 @@ USERS = 50
 DURATION = 20s
 P99 = 250
 
+# Benchmarks: options and sections, as `.venv/bin/python -m tests.benchmarks --help` lists them.
+BENCH =
+PEERS = .peers
+
 export BENTOML_DO_NOT_TRACK = True
 
 .DEFAULT_GOAL = help
-.PHONY: help serve train test check format accuracy load bench build container clean
+.PHONY: help serve train test check format accuracy load bench bench-peers build container clean
 
 help: ## print this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 serve: $(VENV)/serve.stamp $(if $(ELMAN_CHECKPOINT),,$(CHECKPOINT)) ## install, train if needed, and serve on HOST:PORT (127.0.0.1:3000)
 	@exec $(BIN)/bentoml serve service.api:service --host $(HOST) --port $(PORT) --timeout-graceful-shutdown 10
@@ -51,8 +55,11 @@ accuracy: $(VENV)/serve.stamp ## measure the defaults, trained and live, on ever
 load: $(VENV)/test.stamp $(CHECKPOINT) ## load test with checked predictions: USERS, DURATION, P99 (ms)
 	$(BIN)/python -m tests.load.run --users $(USERS) --duration $(DURATION) --p99 $(P99)
 
-bench: $(VENV)/test.stamp $(CHECKPOINT) ## time the step and the service beside their peers
-	$(BIN)/python -m tests.benchmarks
+bench: $(VENV)/test.stamp $(CHECKPOINT) ## time the service and the step beside others (needs wrk): BENCH="--rounds 3 services"
+	$(BIN)/python -m tests.benchmarks $(BENCH)
+
+bench-peers: $(VENV)/test.stamp $(CHECKPOINT) ## time the service beside other model servers, installed into PEERS (5.4 GB, .peers)
+	$(BIN)/python -m tests.benchmarks peers --peers $(PEERS) $(BENCH)
 
 build: $(VENV)/test.stamp $(CHECKPOINT) ## pack code and checkpoint into a Bento
 	$(BIN)/bentoml build

@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[1]
 HOST = "127.0.0.1"
 READY_SECONDS = 60
 STOP_SECONDS = 15
+POLL_SECONDS = 0.02  # short: the benchmarks measure how long a start takes
 NOT_INHERITED = ("ELMAN_", "BENTOML_", "PROMETHEUS_")
 TAIL_CHARACTERS = 4000
 
@@ -86,8 +87,10 @@ def running(
     host: str | None = HOST,
     port: int | None = None,
     working_directory: Path = ROOT,
+    python: Path | str = sys.executable,
+    ready: str = "/readyz",
 ) -> Iterator[Server]:
-    """Run `python -m COMMAND --host HOST --port PORT` until the context ends, from when GET /readyz is answered.
+    """Run `python -m COMMAND --host HOST --port PORT` until the context ends, from when GET `ready` is answered.
 
     Without a host, it listens where it does by itself.
 
@@ -103,7 +106,7 @@ def running(
         log_file = Path(home, "server.log")
         with log_file.open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", *command, *(("--host", host) if host else ()), "--port", str(port)],
+                [python, "-m", *command, *(("--host", host) if host else ()), "--port", str(port)],
                 cwd=working_directory,
                 env={**inherited, "BENTOML_HOME": home, "BENTOML_DO_NOT_TRACK": "True", **environment},
                 stdin=subprocess.DEVNULL,
@@ -113,7 +116,7 @@ def running(
             )
         server = Server(f"http://{HOST}:{port}", port, process, log_file)
         try:
-            _wait_until_ready(server)
+            _wait_until_ready(server, ready)
             yield server
         finally:
             _stop(server)
@@ -126,14 +129,14 @@ def free_port() -> int:
         return port
 
 
-def _wait_until_ready(server: Server) -> None:
+def _wait_until_ready(server: Server, ready: str) -> None:
     deadline = time.monotonic() + READY_SECONDS
     with httpx.Client(timeout=2, trust_env=False) as client:
         while server.process.poll() is None and time.monotonic() < deadline:
             with suppress(httpx.TransportError):
-                if client.get(f"{server.url}/readyz").is_success:
+                if client.get(f"{server.url}{ready}").is_success:
                     return
-            time.sleep(0.1)
+            time.sleep(POLL_SECONDS)
     code = server.process.poll()
     what = f"was not ready after {READY_SECONDS} s" if code is None else f"exited with {code}"
     raise NotReady(f"the server {what}; its log:\n{server.log()[-TAIL_CHARACTERS:]}")

@@ -1,50 +1,63 @@
-"""`make bench`: the step and the service beside their peers. Compare the ratios; the rest is this machine's."""
+"""`make bench`, `make bench-peers`: the service and its step beside others.
+
+Compare the ratios; the rest is this machine's.
+"""
 
 import gc
-import os
-import platform
-import subprocess
-from datetime import UTC, datetime
+from argparse import ArgumentDefaultsHelpFormatter, ArgumentParser, Namespace
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
 
-from models import load
 from service.settings import DEFAULT_CHECKPOINT
-from tests.benchmarks import services, sessions, step
-from tests.server import ROOT
+from tests.benchmarks import machine, ready, services, sessions, step
+from tests.benchmarks.peers import report as peers
+from tests.benchmarks.services import Effort
+from tests.benchmarks.tables import Table, replaced
+
+Section = Callable[[Namespace], Iterator[Table]]
+
+SECTIONS: dict[str, Section] = {
+    "services": lambda options: services.report(options.checkpoint, Effort(options.rounds, options.seconds)),
+    "step": lambda options: step.report(options.checkpoint),
+    "ready": lambda options: ready.report(options.checkpoint),
+    "sessions": lambda options: sessions.report(options.checkpoint),
+    "peers": lambda options: peers.report(
+        options.checkpoint, Effort(options.rounds, options.seconds), options.peers, options.picture
+    ),
+}
+USUAL = ("services", "step", "ready", "sessions")  # the peers have to be installed first
 
 
 def main() -> None:
-    """Print where and when, then the tables."""
+    """Print the sections asked for, each with where and when; into a document too, if there is one."""
+    options = _options()
     torch.set_num_threads(1)  # as the service does
     gc.freeze()  # no collection of ours shall look like a slow answer of theirs
-    print(f"commit {_commit()}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
-    print(f"{_cpu()}, {os.cpu_count()} cores, {torch.get_num_threads()} torch thread")
-    config = load(DEFAULT_CHECKPOINT).network.config
-    print(f"{config}\n\n{step.HEADER}")
-    for line in step.rows(config):
-        print(line, flush=True)
-    print(f"\n{sessions.HEADER}", flush=True)
-    for line in sessions.rows(DEFAULT_CHECKPOINT):
-        print(line, flush=True)
-    print(f"\n{services.HEADER}", flush=True)
-    for line in services.rows(DEFAULT_CHECKPOINT):
-        print(line)
+    for name in options.sections or USUAL:
+        lines = [machine.description()]
+        print(f"\n{name}: {lines[0]}", flush=True)
+        for table in SECTIONS[name](options):
+            lines.append(str(table))
+            print(f"\n{table}", flush=True)
+        if options.output:
+            document = options.output.read_text()
+            options.output.write_text(replaced(document, name, "\n\n".join(lines)))
 
 
-def _commit() -> str:
-    command = ["git", "describe", "--always", "--dirty"]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.strip() or "unknown"
-
-
-def _cpu() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
+def _options() -> Namespace:
+    parser = ArgumentParser(prog="make bench", description=__doc__, formatter_class=ArgumentDefaultsHelpFormatter)
+    parser.add_argument("sections", nargs="*", choices=(*SECTIONS, []), help=f"if none is named: {USUAL}")
+    parser.add_argument("--checkpoint", type=Path, default=DEFAULT_CHECKPOINT, help="what all contestants predict with")
+    parser.add_argument("--rounds", type=int, default=5, help="turns of every contestant")
+    parser.add_argument("--seconds", type=float, default=3.0, help="of a turn")
+    parser.add_argument("--output", type=Path, help="a document with marked sections, to replace them")
+    parser.add_argument(
+        "--peers", type=Path, default=Path(".peers"), help="where the peers' environments are or will be"
+    )
+    parser.add_argument("--picture", type=Path, help="where to draw the ratios to the peers")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The ceiling: the same step in a bare ASGI function. No validation, no limits, no errors, sessions without end."""
 
+import gc
 import json
 import os
 from collections import defaultdict
@@ -7,12 +8,15 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 import numpy as np
+import torch
 
 from models import load
 from models.predictor import Context
 
+torch.set_num_threads(1)
 predictor = load(os.environ["ELMAN_CHECKPOINT"]).predictor("cpu")
 contexts: defaultdict[str, Context] = defaultdict(predictor.zero_context)
+gc.freeze()  # a ceiling has no pauses for what was imported
 
 
 async def app(

@@ -1,88 +1,132 @@
-"""The service beside a stock BentoML service and a bare ASGI function: same checkpoint, same client, in turns.
+"""The service beside others over HTTP, and beside itself in other ways of use. All take turns, in several rounds."""
 
-The checkpoint has one feature; the peers know no more.
-"""
-
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import httpx
-import numpy as np
 
-from models import load
-from tests.benchmarks.client import SERIES, Load, measure
-from tests.server import HOST, Server, running
+from tests.benchmarks.contestants import BARE, FASTAPI, OURS, OURS_ON_DISK, STOCK, Contestant
+from tests.benchmarks.doors import BATCH, COUNTED, PREDICT, PREDICT_BATCH, Door
+from tests.benchmarks.examination import Examination, Wrong
+from tests.benchmarks.tables import Table
+from tests.benchmarks.turns import awake, sleep, wake
+from tests.benchmarks.wrk import Load, LoadFailed, measure, typical
+from tests.server import Server
 
-CONNECTIONS = 16
-ROUNDS = 3
-SECONDS = 2.0  # of each contestant in each round
+CONNECTIONS, MANY, FEW = 16, 64, 4
 WARM_UP_SECONDS = 1.0
-TOLERANCE = 1e-5  # scaled units
+COLUMNS = ("requests/s", "p50 ms", "p99 ms", "p99.9 ms", "CPU us a request")
 
 
 @dataclass(frozen=True)
-class Contestant:
-    """`python -m COMMAND` serves POST /predict with values and a session_id.
+class Effort:
+    """How long is measured: rounds in which all take their turn, seconds of a turn."""
 
-    store: where our own keeps its sessions; counted: whether requests say their step.
-    """
+    rounds: int = 5
+    seconds: float = 3.0
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row: a contestant, asked in some way. Entries of the same contestant share a server."""
 
     name: str
-    command: str
-    store: str = "memory://"
-    counted: bool = False
+    contestant: Contestant
+    door: Door
+    connections: int = CONNECTIONS
 
 
-OURS, FILE = "bentoml serve service.api:service", "sqlite:///{folder}/sessions.sqlite"
-STOCK = Contestant("stock BentoML", "bentoml serve tests.benchmarks.stock:Stock")
-CONTESTANTS = (
-    Contestant("this service, memory", OURS),
-    Contestant("this service, memory, step", OURS, counted=True),
-    Contestant("this service, sqlite", OURS, FILE),
-    Contestant("this service, sqlite, step", OURS, FILE, counted=True),
-    STOCK,
-    Contestant("bare uvicorn", "uvicorn tests.benchmarks.bare:app --lifespan off --no-access-log"),
+def entry(contestant: Contestant, name: str = "", door: Door | None = None, connections: int = CONNECTIONS) -> Entry:
+    """A contestant as it presents itself, if nothing else is said."""
+    return Entry(name or contestant.name, contestant, door or contestant.door, connections)
+
+
+US = entry(OURS)
+OTHERS = tuple(map(entry, (STOCK, FASTAPI, BARE)))
+DISK = entry(OURS_ON_DISK, "sqlite")
+WAYS = (
+    entry(OURS, "memory, with `step`", COUNTED),
+    DISK,
+    entry(OURS_ON_DISK, "sqlite, with `step`", COUNTED),
+    entry(OURS, f"memory, {MANY} connections", PREDICT, MANY),
 )
-HEADER = f"{f'HTTP, {CONNECTIONS} connections':28} {'requests/s':>12} {'p50 ms':>12} {'p99 ms':>14} {'stock = 1':>14}"
+CROWD = entry(OURS, "batch", PREDICT_BATCH, FEW)
 
 
-def rows(checkpoint: Path) -> Iterator[str]:
-    """A line per contestant. All servers run from start to end, and take turns, so that a slow moment hits them all."""
+def report(checkpoint: Path, effort: Effort) -> Iterator[Table]:
+    """Two tables: the service beside others, and in other ways of use."""
+    crowd = [CROWD] if _offers_batches(checkpoint) else []
+    loads = race((US, *OTHERS, *WAYS, *crowd), checkpoint, effort)
+    yield beside(US, [US, *OTHERS], loads)
+    ways = Table(("this service", "requests/s", "memory = 1", "p50 ms", "p99 ms", "p99 / p50", "CPU us a request"))
+    if not crowd:
+        ways.notes.append("`/predict_batch` is not there (404): not measured.")
+    for way in (US, *WAYS):
+        load, ratio = loads[way], loads[way].rate / loads[US].rate
+        name = "memory" if way is US else way.name
+        tail = f"{load.p99 / load.p50:.1f}"
+        ways.add(name, f"{load.rate:,.0f}", f"{ratio:.2f}", _ms(load.p50), _ms(load.p99), tail, f"{load.cpu:.0f}")
+    for way in crowd:
+        load = loads[way]
+        ways.notes.append(
+            f"`/predict_batch`, {BATCH:,} sessions a request, {way.connections} connections: "
+            f"{load.rate * BATCH:,.0f} observations/s, {load.rate * BATCH / loads[US].rate:.1f} times as many as one "
+            f"by one; a request takes {load.p50:.1f} ms (p99 {load.p99:.1f} ms)."
+        )
+    yield ways
+
+
+def beside(one: Entry, entries: Sequence[Entry], loads: Mapping[Entry, Load]) -> Table:
+    """A row per entry, with its requests per second in those of one of them."""
+    rate, *others = COLUMNS
+    table = Table((f"{CONNECTIONS} connections", rate, f"{one.name} = 1", *others))
+    for each in entries:
+        load = loads[each]
+        latencies = map(_ms, (load.p50, load.p99, load.p999))
+        table.add(each.name, f"{load.rate:,.0f}", f"{load.rate / loads[one].rate:.2f}", *latencies, f"{load.cpu:.0f}")
+    return table
+
+
+def race(entries: Sequence[Entry], checkpoint: Path, effort: Effort) -> dict[Entry, Load]:
+    """The median of the rounds for every entry.
+
+    All servers live from start to end, awake in their turn only, so that a slow moment hits them all.
+
+    Raises:
+        SystemExit: a contestant is wrong or does not answer; one line says which.
+    """
+    examination, loads = Examination(checkpoint), dict[Entry, list[Load]]()
     with ExitStack() as stack:
-        servers = {}
-        for contestant in CONTESTANTS:
-            folder = stack.enter_context(TemporaryDirectory())
-            store = contestant.store.format(folder=folder)
-            environment = {"ELMAN_CHECKPOINT": str(checkpoint), "ELMAN_SESSION_STORE": store}
-            servers[contestant] = stack.enter_context(running(contestant.command.split(), environment))
-        for contestant, server in servers.items():
-            _check(contestant, server, checkpoint)
-            measure(HOST, server.port, CONNECTIONS, WARM_UP_SECONDS)
-        loads = dict.fromkeys(CONTESTANTS, Load())
-        for _ in range(ROUNDS):
-            for contestant, server in servers.items():
-                loads[contestant] += measure(HOST, server.port, CONNECTIONS, SECONDS, counted=contestant.counted)
-    yield from _table(loads)
+        servers: dict[Contestant, Server] = {}
+        for each in entries:
+            if each.contestant not in servers:
+                server = servers[each.contestant] = stack.enter_context(each.contestant.serving(checkpoint))
+                sleep(server)
+                stack.callback(wake, server)  # it could not end in its sleep
+        try:
+            for each in entries:
+                with awake(servers[each.contestant]) as server:
+                    examination(server, each.door)
+                    measure(server, each.door, each.connections, WARM_UP_SECONDS)
+            for _ in range(effort.rounds):
+                for each in entries:
+                    with awake(servers[each.contestant]) as server:
+                        load = measure(server, each.door, each.connections, effort.seconds)
+                    loads.setdefault(each, []).append(load)
+            for each in entries:
+                with awake(servers[each.contestant]) as server:
+                    examination(server, each.door)
+        except (Wrong, LoadFailed, httpx.HTTPError) as error:
+            raise SystemExit(f"{each.name}: {error}") from None
+    return {each: typical(rounds) for each, rounds in loads.items()}
 
 
-def _check(contestant: Contestant, server: Server, checkpoint: Path) -> None:
-    """Two requests of a session are answered as the offline runtime answers them in one go."""
-    predictor = load(checkpoint).predictor("cpu")
-    expected = predictor.observe(np.array(SERIES)[None, :, None], predictor.zero_context()).predictions
-    answers: list[float] = []
-    for values in (SERIES[:3], SERIES[3:]):
-        response = httpx.post(f"{server.url}/predict", json={"values": values, "session_id": "check"}, trust_env=False)
-        answers += response.raise_for_status().json()["predictions"]
-    deviation = np.abs(np.array(answers) - expected[0, :, 0]) / predictor.scaler.scale
-    assert (deviation <= TOLERANCE).all(), f"{contestant.name} predicts wrongly"
+def _offers_batches(checkpoint: Path) -> bool:
+    with OURS.serving(checkpoint) as server:
+        return httpx.post(f"{server.url}{PREDICT_BATCH.path}", json={}, trust_env=False).status_code != 404
 
 
-def _table(loads: Mapping[Contestant, Load]) -> Iterator[str]:
-    for contestant, result in loads.items():
-        assert not result.errors, f"{contestant.name}: {result.errors} errors"
-        p50, p99 = np.percentile(result.latencies, (50, 99)) * 1000
-        ratio = result.rate / loads[STOCK].rate
-        yield f"{contestant.name:28} {result.rate:12,.0f} {p50:12.2f} {p99:14.2f} {ratio:14.2f}"
+def _ms(milliseconds: float) -> str:
+    return f"{milliseconds:.2f}"

@@ -1,60 +1,52 @@
-"""What a session costs: bytes of memory, and whether a million of them make a step slower."""
+"""What a session costs: resident memory of the process, and whether many of them make a step slower."""
 
-import asyncio
-import gc
-import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-import psutil
+import httpx
 
-from models import load
-from service.engine import Engine
-from service.metrics import Metrics
-from service.schemas import PredictRequest
-from service.sessions import Answer, Limits, MemoryStore
-from service.settings import Settings
+from tests.benchmarks.contestants import OURS
+from tests.benchmarks.doors import BATCH, PREDICT, PREDICT_BATCH, Door
+from tests.benchmarks.tables import Table
+from tests.benchmarks.turns import family
+from tests.benchmarks.wrk import measure
+from tests.server import Server
 
-SIZES = (1_000, 1_000_000)
-STEPS = 3_000
-HEADER = f"{'sessions in memory':28} {'bytes each':>12} {'step p50 us':>12} {'step p99 us':>14} {'p50, 1000 = 1':>14}"
-
-
-def rows(checkpoint_file: Path) -> Iterator[str]:
-    """A line per number of sessions: resident memory per session, and the time of a step of one of them."""
-    checkpoint = load(checkpoint_file)
-    limits = Limits(86_400, None, 10**9, 10**12, 60, 60)
-    first = None
-    for size in SIZES:
-        gc.collect()
-        before = psutil.Process().memory_info().rss
-        store = MemoryStore(limits)
-        engine = Engine(checkpoint, checkpoint.predictor("cpu"), store, Settings(), Metrics())
-        asyncio.run(_fill(engine, store, size))
-        each = (psutil.Process().memory_info().rss - before) / size
-        p50, p99 = np.percentile(asyncio.run(_steps(engine, size)), (50, 99)) * 1e6
-        first = first or p50
-        memory = f"{each:12.0f}" if size == max(SIZES) else f"{'':12}"  # of few sessions the allocator tells nothing
-        yield f"{size:<28,} {memory} {p50:12.1f} {p99:14.1f} {p50 / first:14.2f}"
+SESSIONS = 200_000
+SINGLY = 20_000  # of them where they cannot be made in batches
+CONNECTIONS = 16
+SECONDS = 3.0
+WARM_UP_SESSIONS = 2_000  # what is allocated once is allocated by them
 
 
-async def _fill(engine: Engine, store: MemoryStore, size: int) -> None:
-    """Sessions as they are after one request: a context, a step, a stored answer."""
-    record = engine.fresh()
-    now = time.time()
-    record = replace(record, step=1, used_at=now, last=Answer(0, bytes(16), np.zeros((1, record.history.shape[1]))))
-    for index in range(size):
-        await store.commit(f"session-{index:07}", record)
+def report(checkpoint: Path) -> Iterator[Table]:
+    """Two rows: a service with few sessions, and the same service with many."""
+    table = Table(("sessions in memory", "bytes each", "requests/s", "p50 ms", "p99 ms", "p50, few = 1"))
+    with OURS.serving(checkpoint) as server, httpx.Client(base_url=server.url, trust_env=False, timeout=60) as client:
+        in_batches = client.post(PREDICT_BATCH.path, json={}).status_code != 404
+        door, number = (PREDICT_BATCH, SESSIONS) if in_batches else (PREDICT, SINGLY)
+        _create(client, door, range(WARM_UP_SESSIONS))
+        few = measure(server, PREDICT, CONNECTIONS, SECONDS)
+        before = _resident(server)
+        _create(client, door, range(WARM_UP_SESSIONS, WARM_UP_SESSIONS + number))
+        each = (_resident(server) - before) / number
+        many = measure(server, PREDICT, CONNECTIONS, SECONDS)
+    for name, size, load in (("few", "", few), (f"{number:,} more", f"{each:,.0f}", many)):
+        ratio = f"{load.p50 / few.p50:.2f}"
+        table.add(name, size, f"{load.rate:,.0f}", f"{load.p50:.2f}", f"{load.p99:.2f}", ratio)
+    table.notes.append("Resident memory of the process that serves, after one request a session; all is counted.")
+    yield table
 
 
-async def _steps(engine: Engine, size: int) -> list[float]:
-    """Seconds of single steps, each of another session."""
-    seconds = []
-    for index in np.random.default_rng(0).integers(size, size=STEPS):
-        request = PredictRequest(values=[1.0], session_id=f"session-{index:07}")
-        started = time.perf_counter()
-        await engine.predict(request)
-        seconds.append(time.perf_counter() - started)
-    return seconds
+def _create(client: httpx.Client, door: Door, sessions: range) -> None:
+    """One observation in each of these sessions."""
+    size = min(door.sessions, BATCH)
+    for start in range(sessions.start, sessions.stop, size):
+        names = [f"{number:08x}-0" for number in range(start, min(start + size, sessions.stop))]
+        body = door.ask(names, [11.0] * len(names), step=0)
+        client.post(door.path, content=body, headers={"content-type": "application/json"}).raise_for_status()
+
+
+def _resident(server: Server) -> float:
+    """Bytes of all processes of the service."""
+    return float(sum(process.memory_info().rss for process in family(server)))

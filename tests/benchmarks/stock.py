@@ -5,6 +5,7 @@ from collections import defaultdict
 
 import bentoml
 import numpy as np
+import torch
 
 from models import load
 from models.predictor import Context
@@ -15,6 +16,7 @@ class Stock:
     """Stateful next-value prediction."""
 
     def __init__(self) -> None:
+        torch.set_num_threads(1)  # for all contestants alike
         self.predictor = load(os.environ["ELMAN_CHECKPOINT"]).predictor("cpu")
         self.contexts: defaultdict[str, Context] = defaultdict(self.predictor.zero_context)
 
