@@ -72,16 +72,13 @@ class Columns:
         try:
             rows = self._usual(keys, ids, steps)
             chosen, others = np.flatnonzero(rows != ELSEWHERE), np.flatnonzero(rows == ELSEWHERE).tolist()
-            waiting = [
-                asyncio.ensure_future(
-                    self._one(sheet, index, keys[index], ids[index], values[index : index + 1], steps)
-                )
-                for index in others
-            ]
-            if len(chosen):
-                await self._together(sheet, chosen, rows[chosen], [keys[i] for i in chosen] if others else keys, values)
-            if waiting:
-                await asyncio.gather(*waiting)
+            async with asyncio.TaskGroup() as group:
+                for index in others:  # they begin when this one waits: after what is done together has its turns
+                    value = values[index : index + 1]
+                    group.create_task(self._one(sheet, index, keys[index], ids[index], value, steps))
+                if len(chosen):
+                    mine = [keys[index] for index in chosen] if others else keys
+                    await self._together(sheet, chosen, rows[chosen], mine, values)
         finally:
             engine.keeping.leave()
         return sheet.json()

@@ -83,7 +83,9 @@ class Engine:
         self._name = name_of(self.model)
         self._id_pattern = re.compile(settings.session_id_pattern)
         shape = Shape.of(self.model, predictor, settings.session_history)
-        self.rows = Rows(shape, predictor, store.room(shape.row_bytes) + settings.max_queue + 1)
+        room = store.room(shape.row_bytes)
+        under_way = settings.max_queue + min(settings.max_values, room)  # singly, and a batch of all
+        self.rows = Rows(shape, predictor, START + 1 + room + under_way)
         self.keeping = Keeping(store, self.rows, settings)
         self.metrics = metrics
         metrics.active.now = store.__len__
