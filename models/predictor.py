@@ -38,6 +38,7 @@ __all__ = [
     "Slab",
     "Values",
     "Watch",
+    "failure",
 ]
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -283,10 +284,16 @@ class Predictor:
 def _check(advanced: Advanced) -> None:
     """That no stream failed."""
     why = advanced.failed.tolist()
-    if FAILED_RANGE in why:
-        raise ValueRangeError("an observation is too far from the training data to be represented in float32")
-    if FAILED_NUMBER in why:
-        raise NumericalError("the network produced a number that is not finite; the context was left as it was")
+    for failed in (FAILED_RANGE, FAILED_NUMBER):
+        if failed in why:
+            raise failure(failed)
+
+
+def failure(failed: int) -> ValueRangeError | NumericalError:
+    """Why a stream failed, as `Advanced` tells it."""
+    if failed == FAILED_RANGE:
+        return ValueRangeError("an observation is too far from the training data to be represented in float32")
+    return NumericalError("the network produced a number that is not finite; the context was left as it was")
 
 
 def _resolve(device: Device) -> torch.device:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from models.predictor import Forecast
+from models.predictor import NUMBERS, Forecast
 from service import observations
 from service.schemas import Alarm, ForecastResponse
 from service.sessions import Answer
@@ -15,12 +15,6 @@ def last_alarm(ages: tuple[int, int], step: int) -> Alarm | None:
     return Alarm(start_step=step - since + 1, end_step=step - over + 1 if over else None) if since else None
 
 
-def began(ages: tuple[int, int], step: int) -> int:
-    """The step at which the running alarm began, 0 if there is none."""
-    since, over = ages
-    return step - since + 1 if since and not over else 0
-
-
 def answered(
     stepped: Stepped,
     step: int,
@@ -31,8 +25,7 @@ def answered(
     rebuilt: int = 0,
 ) -> dict[str, Any]:
     """The answer to a request that has been applied, as JSON has it; what there is not is left out."""
-    names = ("predictions", "lower", "upper", "anomaly")
-    answer: dict[str, Any] = dict(zip(names, stepped.answer, strict=False))
+    answer: dict[str, Any] = dict(zip(NUMBERS, stepped.answer, strict=False))
     if stepped.alarm:
         answer["alarm"] = {"start_step": stepped.alarm}
     if session_id is not None:

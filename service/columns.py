@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.predictor import Values
+from models.predictor import NUMBERS, Values, failure
 from service import observations
 from service.engine import Engine
 from service.errors import InvalidRequest, ServiceError, SessionCapacity, StoreUnavailable
@@ -21,7 +21,6 @@ from service.schemas import PredictBatchRequest
 from service.sessions import ELSEWHERE, START
 from service.stepping import refusal
 
-KINDS = ("predictions", "lower", "upper", "anomaly")
 UNSAID = -1
 
 Indices = NDArray[np.int64]
@@ -40,13 +39,13 @@ class _Sheet:
         """As JSON has it; arrays are left as they are."""
         narrow = self.numbers.shape[2] == 1
         columns = self.numbers.reshape(len(self.numbers), -1) if narrow else self.numbers
-        answer: dict[str, Any] = dict(zip(KINDS, columns, strict=False)) | {"steps": self.steps, "errors": []}
+        answer: dict[str, Any] = dict(zip(NUMBERS, columns, strict=False)) | {"steps": self.steps, "errors": []}
         if self.alarms:
             answer["alarms"] = [{"index": i, "start_step": step} for i, step in sorted(self.alarms.items())]
         for index, error in sorted(self.errors.items()):
             answer["errors"].append({"index": index, "error": error.code, "message": str(error), **error.details})
         if self.errors:
-            for name in (*KINDS[: len(columns)], "steps"):
+            for name in (*NUMBERS[: len(columns)], "steps"):
                 answer[name] = [None if i in self.errors else x for i, x in enumerate(answer[name].tolist())]
         return answer
 
@@ -140,7 +139,7 @@ class Columns:
         if began.any():
             sheet.alarms.update((i, step) for i, step in zip(chosen.tolist(), began.tolist(), strict=True) if step)
         for place in np.flatnonzero(~fine).tolist():
-            sheet.errors[int(chosen[place])] = refusal(int(advanced.failed[place]))
+            sheet.errors[int(chosen[place])] = refusal(failure(advanced.failed[place]))
         return fine
 
     async def _one(
@@ -152,7 +151,7 @@ class Columns:
         except ServiceError as error:
             sheet.errors[index] = error
             return
-        for kind, name in enumerate(KINDS[: len(sheet.numbers)]):
+        for kind, name in enumerate(NUMBERS[: len(sheet.numbers)]):
             sheet.numbers[kind, index] = np.array(answer[name][0], dtype=float)
         sheet.steps[index] = answer["step"]
         if "alarm" in answer:

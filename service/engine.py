@@ -16,11 +16,10 @@ import numpy as np
 from models import Checkpoint, NumericalError, Predictor, ValueRangeError
 from models.predictor import Condition, Context, Observed, Values
 from service import observations
-from service.answers import answered, began, forecasted, last_alarm, predicted
+from service.answers import answered, forecasted, last_alarm, predicted
 from service.errors import (
     InvalidRequest,
     ModelChanged,
-    NumericalFailure,
     SessionDeleted,
     SessionExpired,
     SessionUnknown,
@@ -39,8 +38,9 @@ from service.schemas import (
 )
 from service.sessions import START, Gone, Record, Rows, Shape, Store
 from service.sessions.record import MODEL_BYTES
+from service.sessions.rows import began
 from service.settings import Settings, listed
-from service.stepping import Stepped, Stepping, plain_answer
+from service.stepping import Stepped, Stepping, plain_answer, refusal
 from service.times import rfc3339
 from service.tokens import Token, Tokens
 
@@ -208,10 +208,11 @@ class Engine:
             raise StepConflict(f"the token is at step {token.step}, not at {request.step}", expected_step=token.step)
         observed = await self._observed(values, token.context, timing, request.level)
         after = Token(self.model, observed.context, token.step + values.shape[1])
-        ages = self._predictor.alarm(observed.context)
+        ages = np.array([self._predictor.alarm(observed.context)])
         numbers = observed.numbers
-        self.stepping.learn(numbers, np.array([ages]))
-        stepped = Stepped(plain_answer(numbers[: self.rows.shape.kinds, 0]), began(ages, after.step), timing.compute)
+        self.stepping.learn(numbers, ages)
+        alarm = int(began(ages, np.array([after.step]))[0])
+        stepped = Stepped(plain_answer(numbers[: self.rows.shape.kinds, 0]), alarm, timing.compute)
         answer = answered(stepped, after.step, self._name, context=self.tokens.issue(after))
         return Prediction(answer, False, timing)
 
@@ -235,7 +236,7 @@ class Engine:
         try:
             forecast = self._predictor.forecast(context, request.horizon, request.level)
         except NumericalError as error:
-            raise NumericalFailure(str(error)) from None
+            raise refusal(error) from None
         return forecasted(forecast, step, self._name)
 
     def last_alarm(self, record: Record) -> Alarm | None:
@@ -339,10 +340,8 @@ class Engine:
     def _observe(self, values: Values, context: Context, level: float | None = None) -> Observed:
         try:
             return self._predictor.observe(values, context, level)
-        except ValueRangeError as error:
-            raise InvalidRequest(f"values: {error}") from None
-        except NumericalError as error:
-            raise NumericalFailure(str(error)) from None
+        except (ValueRangeError, NumericalError) as error:
+            raise refusal(error) from None
 
     def _check_level(self, level: float | None) -> None:
         if level is not None and self._checkpoint.calibration is None:

@@ -13,17 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models import Predictor
-from models.predictor import FAILED_RANGE, Advanced, Values
+from models import NumericalError, Predictor, ValueRangeError
+from models.predictor import Advanced, Values, failure
 from service import observations
 from service.batches import Batches, Job
 from service.errors import InvalidRequest, NumericalFailure, ServiceError
 from service.metrics import Metrics
 from service.schemas import Bound
 from service.sessions import Rows
-
-OUT_OF_RANGE = "values: an observation is too far from the training data to be represented in float32"
-NOT_FINITE = "the result would not be finite; the context was left as it was"
+from service.sessions.rows import began
 
 
 @dataclass(slots=True)
@@ -62,19 +60,19 @@ class Stepping:
         if values.shape[1] == 1:
             return await self._batches.join(Job(row, after, values[0], digest, level))
         started = time.perf_counter()
-        rows = np.array([row]), np.array([after])
-        arguments = values, self._rows.contexts, *rows, level
+        before, behind = np.array([row]), np.array([after])
+        arguments = values, self._rows.contexts, before, behind, level
         if self.is_long(values.shape[1]):
             advanced = await _beside(self._predictor.advance, *arguments)
         else:
             advanced = self._predictor.advance(*arguments)
         if advanced.failed[0]:
-            raise refusal(int(advanced.failed[0]))
+            raise refusal(failure(advanced.failed[0]))
         now, numbers = time.time(), advanced.numbers[: self._kinds, 0]
         if row != after:
-            self._rows.follow(row, after, now)
+            self._rows.follow(before, behind, now)
         self._rows.advanced_long(after, values[0], numbers, digest, now)
-        self.learn(advanced.numbers, self._predictor.alarms(self._rows.contexts, slice(after, after + 1)))
+        self.learn(advanced.numbers, self._predictor.alarms(self._rows.contexts, behind))
         return Stepped(plain_answer(numbers), self._rows.alarm(after), time.perf_counter() - started)
 
     def many(
@@ -102,8 +100,7 @@ class Stepping:
         self.learn(numbers, ages)
         running = np.zeros(len(values), np.int64)
         if ages.any():
-            since, over = ages.T
-            running[fine] = np.where((since > 0) & (over == 0), self._rows.step[after] - since + 1, 0)
+            running[fine] = began(ages, self._rows.step[after])
         return advanced, running
 
     def learn(self, numbers: Values, ages: NDArray[np.int64]) -> None:
@@ -126,7 +123,7 @@ class Stepping:
         seconds = time.perf_counter() - started
         answers = plain_answers(advanced.numbers[: self._kinds, :, 0])
         return [
-            refusal(failed) if failed else Stepped(answer, alarm, seconds)
+            refusal(failure(failed)) if failed else Stepped(answer, alarm, seconds)
             for answer, failed, alarm in zip(answers, advanced.failed.tolist(), running.tolist(), strict=True)
         ]
 
@@ -145,9 +142,9 @@ def plain_answers(numbers: Values) -> list[list[list[Bound]]]:
     return plain
 
 
-def refusal(failed: int) -> ServiceError:
-    """Why a stream failed."""
-    return InvalidRequest(OUT_OF_RANGE) if failed == FAILED_RANGE else NumericalFailure(NOT_FINITE)
+def refusal(error: ValueRangeError | NumericalError) -> ServiceError:
+    """What the model could not do, as a client is told."""
+    return InvalidRequest(f"values: {error}") if isinstance(error, ValueRangeError) else NumericalFailure(str(error))
 
 
 async def _beside(compute: Callable[..., Advanced], *arguments: Any) -> Advanced:

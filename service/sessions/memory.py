@@ -16,7 +16,7 @@ from service.sessions.record import Record, times
 from service.sessions.rows import ELSEWHERE, START, Rows
 from service.sessions.store import Gone, Limits
 
-OVERHEAD_BYTES = 170  # of a session besides its packed record: key, dictionary entry, object heads; measured
+OVERHEAD_BYTES = 240  # of a session besides its row or record: key, dictionary entry, object heads; measured
 RETRY_AFTER_SECONDS = 10
 LISTED_INLINE = 10_000
 
@@ -83,7 +83,7 @@ class MemoryStore:
 
     def rows(self, keys: Sequence[str]) -> Indices:
         self._expire()
-        if self._live and self._is_over(*next(iter(self._live.items()))):  # somebody holds it: others may be over too
+        if not self._is_swept():
             return np.full(len(keys), ELSEWHERE)
         try:
             return np.fromiter(map(self._live.get, keys), np.int64, len(keys))  # what is no row is no number
@@ -302,6 +302,13 @@ class MemoryStore:
             entry = self._live.get(key)
             if entry is not None and self._times(entry)[1] == born:  # not of an earlier session of this id
                 self._forget(key, Gone("expired", self._end(entry)))
+
+    def _is_swept(self) -> bool:
+        """Whether nobody else's session stopped the last sweep: all that are over have left."""
+        now, age = self._clock(), self._limits.max_age_seconds
+        if self._live and now - self._placed(next(iter(self._live.values()))) > self._limits.idle_seconds:
+            return False
+        return age is None or not self._births or now - self._births[0][0] <= age
 
     def _is_busy(self, key: str) -> bool:
         """Somebody works on it: its row must stay what it is."""

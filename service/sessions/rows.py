@@ -21,7 +21,7 @@ ELSEWHERE = -1
 NOBODY = -1
 """The step of a row that is free."""
 
-Index = int | NDArray[np.int64]
+Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,12 @@ class Shape:
         """Memory that a row takes."""
         numbers = 4 + self.kinds * self.targets + self.history * self.features
         return 4 * (self.context + 3) + 8 * numbers + DIGEST_BYTES
+
+
+def began(ages: Indices, steps: Indices) -> Indices:
+    """The steps at which running alarms began, 0 where none runs. ages: (B, 2), as `Predictor.alarms`; steps: (B,)"""
+    since, over = ages.T
+    return np.where((since > 0) & (over == 0), steps - since + 1, 0)
 
 
 class Rows:
@@ -135,24 +141,26 @@ class Rows:
 
     def alarm(self, row: int) -> int:
         """The step at which the running alarm of a row began, 0 if there is none."""
-        since, over = self._predictor.alarms(self.contexts, slice(row, row + 1))[0].tolist()
-        return int(self.step[row]) - since + 1 if since and not over else 0
+        return int(self.alarms(np.array([row]))[0])
+
+    def alarms(self, rows: Indices) -> Indices:
+        """The same of many rows, (B,)."""
+        return began(self._predictor.alarms(self.contexts, rows), self.step[rows])
 
     def in_alarm(self) -> int:
         """Sessions whose alarm is running."""
-        since, over = self._predictor.alarms(self.contexts, slice(self._used)).T
-        return int(((since > 0) & (over == 0) & (self.step[: self._used] > 0)).sum())
+        steps = self.step[: self._used]
+        running = began(self._predictor.alarms(self.contexts, slice(self._used)), steps) > 0
+        return int((running & (steps > 0)).sum())
 
-    def follow(self, before: Index, after: Index, now: float) -> None:
-        """What a request does not change goes along to another row; a session that begins is created now."""
+    def follow(self, before: Indices, after: Indices, now: float) -> None:
+        """What a request does not change goes along to other rows; a session that begins is created now."""
         for column in (self.step, self.created_at, self._remembered, self._history):
             column[after] = column[before]
-        self.created_at[after] = np.where(np.equal(before, START), now, self.created_at[after])
+        self.created_at[after[before == START]] = now
 
-    def advanced(self, rows: Index, values: Values, numbers: Values, digests: NDArray[np.uint64], now: float) -> None:
-        """One observation was applied to each of these rows. values: (B, F), numbers: (B, K, O), digests: (B, 2); or
-        to one row, all without B.
-        """
+    def advanced(self, rows: Indices, values: Values, numbers: Values, digests: NDArray[np.uint64], now: float) -> None:
+        """One observation was applied to each of these rows. values: (B, F), numbers: (B, K, O), digests: (B, 2)"""
         self.step[rows] += 1
         self.used_at[rows] = now
         self._answered[rows] = 1
@@ -160,10 +168,10 @@ class Rows:
         self._digests[rows] = digests
         self._answers[rows] = numbers
         if self._long:
-            for row in np.atleast_1d(rows).tolist():
+            for row in rows.tolist():
                 self._forget_long(row)
         if self.shape.history:
-            self._history[rows] = np.concatenate((self._history[rows][..., 1:, :], values[..., None, :]), axis=-2)
+            self._history[rows] = np.concatenate((self._history[rows][:, 1:], values[:, None]), axis=1)
             self._remembered[rows] = np.minimum(self._remembered[rows] + 1, self.shape.history)
 
     def advanced_long(self, row: int, values: Values, numbers: Values, digest: bytes, now: float) -> None:

@@ -101,9 +101,10 @@ def test_what_is_advanced_together_is_what_is_advanced_alone(predictor: Predicto
     digests = observations.digests(values[:, None])
     together.follow(before, after, 50.0)
     together.advanced(after, values, numbers, digests, 60.0)
-    for index, (row, to) in enumerate(zip(before.tolist(), after.tolist(), strict=True)):
-        alone.follow(row, to, 50.0)
-        alone.advanced(to, values[index], numbers[index], digests[index], 60.0)
+    for index in range(3):
+        one = slice(index, index + 1)
+        alone.follow(before[one], after[one], 50.0)
+        alone.advanced(after[one], values[one], numbers[one], digests[one], 60.0)
     for row in after.tolist():
         assert together.record(row).pack() == alone.record(row).pack()
     kept = together.record(5)

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from service.errors import StoreUnavailable
-from service.sessions import Gone, Record, SqliteStore, check_store
-from service.sessions.sqlite import Write
+from service.sessions import Gone, Record, SqliteStore, check_store, snapshot
+from service.sessions.sqlite import FORGET, Statement, Write, _gathered
 from tests.service.sessions.test_stores import LIMITS, Clock, Shelf, packed, record
 
 PAGE_BYTES = 4096
@@ -358,3 +358,17 @@ def test_a_session_does_not_expire_while_it_is_committed_or_deleted(
         assert ended(Shelf(store, clock))
     with opened(path, clock) as shelf:
         assert ended(shelf)
+
+
+def test_many_records_are_few_statements_in_the_same_order(path: Path, clock: Clock) -> None:
+    statements: list[Statement] = [(snapshot.KEEP, (str(number % 100), bytes([number]))) for number in range(150)]
+    statements[120:120] = [(FORGET, ("19",)), (FORGET, ("20",))]
+    gathered = list(_gathered(statements))
+    assert len(gathered) == 5  # 64 and 56 records, two that are forgotten, 30 records
+    with closing(sqlite3.connect(path)) as connection:
+        snapshot.prepare(connection)
+        for sql, parameters in gathered:
+            connection.execute(sql, parameters)
+        kept = dict(connection.execute("SELECT key, record FROM sessions"))
+    expected = {str(number % 100): bytes([number]) for number in range(150)}
+    assert kept == {key: record for key, record in expected.items() if key != "19"}

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.errors import SessionCapacity
-from service.sessions import Answer, Gone, Limits, MemoryStore, Record, Rows, Shape, SqliteStore
+from service.sessions import ELSEWHERE, START, Answer, Gone, Limits, MemoryStore, Record, Rows, Shape, SqliteStore
 from service.sessions.memory import OVERHEAD_BYTES
 from tests.conftest import random_checkpoint
 
@@ -340,3 +340,19 @@ def test_pages_put_together_are_all_sessions_once(keys: set[str], prefix: str, l
     while pages[-1]:
         pages.append(shelf.page(prefix, after=pages[-1][-1], limit=limit))
     assert [key for page in pages for key in page] == sorted(key for key in keys if key.startswith(prefix))
+
+
+@pytest.mark.parametrize("limits", [{}, {"max_age_seconds": 60, "idle_seconds": 600}], ids=["idle", "old"])
+def test_a_batch_finds_no_session_that_is_over_behind_one_that_somebody_holds(clock: Clock, limits: Any) -> None:
+    store = MemoryStore(replace(LIMITS, **limits), clock=clock)
+    shelf = Shelf(store, clock)
+    own = rows()
+    store.adopt(own, {"held"}.__contains__)
+    shelf.put("held", "over")
+    held, over = store.rows(["held", "over"]).tolist()
+    assert START < held < over
+    own.used_at[held] = clock.now = 1000.5
+    asyncio.run(store.keep("held", held))  # in place, and so soon that it keeps its place in the order of use
+    clock.now = 1060.2
+    assert store.rows(["over", "new"]).tolist() == [ELSEWHERE, ELSEWHERE]  # each is then looked at by itself
+    assert shelf.get("over") == Gone("expired", 1060)
