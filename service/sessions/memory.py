@@ -20,10 +20,6 @@ OVERHEAD_BYTES = 240  # of a session besides its row or record: key, dictionary 
 RETRY_AFTER_SECONDS = 10
 LISTED_INLINE = 10_000
 
-GRANULE = 1.0
-"""Seconds. A session takes its place in the order of use so often at most: what is used all the time is not moved all
-the time."""
-
 Entry = int | bytes
 Indices = NDArray[np.int64]
 
@@ -68,10 +64,7 @@ class MemoryStore:
         records = {key: self._record(entry) for key, entry in self._live.items()}
         self._rows, self._held = rows, held
         for key, record in records.items():
-            entry = self._entered(record)
-            self._put(key, entry)
-            if isinstance(entry, int):
-                rows.placed_at[entry] = record.used_at
+            self._put(key, self._entered(record))
 
     async def find(self, key: str) -> int | Record | Gone | None:
         found = self._look(key)
@@ -83,12 +76,16 @@ class MemoryStore:
 
     def rows(self, keys: Sequence[str]) -> Indices:
         self._expire()
-        if not self._is_swept():
-            return np.full(len(keys), ELSEWHERE)
         try:
-            return np.fromiter(map(self._live.get, keys), np.int64, len(keys))  # what is no row is no number
+            found = np.fromiter(map(self._live.get, keys), np.int64, len(keys))  # what is no row is no number
         except (TypeError, ValueError):
-            return np.fromiter(map(self._row, keys), np.int64, len(keys))
+            found = np.fromiter(map(self._row, keys), np.int64, len(keys))
+        now, age = self._clock(), self._limits.max_age_seconds
+        over = now - self._own.used_at[found] > self._limits.idle_seconds  # the sweep stops at whom somebody holds
+        if age is not None:
+            over |= now - self._own.created_at[found] > age
+        found[over & (found > START)] = ELSEWHERE
+        return found
 
     def _row(self, key: str) -> int:
         entry = self._live.get(key)
@@ -112,12 +109,8 @@ class MemoryStore:
         self._put(key, row)
 
     async def keep_all(self, keys: Sequence[str], rows: Indices) -> None:
-        now, placed_at = self._clock(), self._own.placed_at
-        displaced = now - placed_at[rows] > GRANULE
-        if displaced.any():
-            for index in np.flatnonzero(displaced).tolist():
-                self._put(keys[index], int(rows[index]))
-            placed_at[rows[displaced]] = now
+        for key, row in zip(keys, rows.tolist(), strict=True):
+            self._put(key, row)
 
     async def commit(self, key: str, record: Record) -> None:
         entry = self._entered(record)
@@ -228,22 +221,8 @@ class MemoryStore:
         elif before is not entry and before != entry:
             self._bytes += self._size(entry) - self._size(before)
             self._leave(before)
-        elif self._clock() - self._placed(entry) <= GRANULE:
-            return
         self._live[key] = entry
-        self._place(key, entry)
-
-    def _place(self, key: str, entry: Entry) -> None:
-        """It is the last that was used."""
         self._live.move_to_end(key)
-        if isinstance(entry, int):
-            self._own.placed_at[entry] = self._clock()
-
-    def _placed(self, entry: Entry) -> float:
-        """When it was the last that was used; it may have been used again at most GRANULE later."""
-        if isinstance(entry, int):
-            return float(self._own.placed_at[entry])
-        return times(entry)[0]
 
     def _forget(self, key: str, gone: Gone) -> bool:
         """A session leaves. Tells whether it is remembered: not if it was gone for too long already."""
@@ -285,12 +264,9 @@ class MemoryStore:
         while self._live:
             key = next(iter(self._live))
             entry = self._live[key]
-            if now - self._placed(entry) <= self._limits.idle_seconds or self._is_busy(key):
+            if now - self._times(entry)[0] <= self._limits.idle_seconds or self._is_busy(key):
                 break
-            if self._is_over(key, entry):
-                self._forget(key, Gone("expired", self._end(entry)))
-            else:
-                self._place(key, entry)
+            self._forget(key, Gone("expired", self._end(entry)))
 
     def _expire_old(self, now: float) -> None:
         age = self._limits.max_age_seconds
@@ -302,13 +278,6 @@ class MemoryStore:
             entry = self._live.get(key)
             if entry is not None and self._times(entry)[1] == born:  # not of an earlier session of this id
                 self._forget(key, Gone("expired", self._end(entry)))
-
-    def _is_swept(self) -> bool:
-        """Whether nobody else's session stopped the last sweep: all that are over have left."""
-        now, age = self._clock(), self._limits.max_age_seconds
-        if self._live and now - self._placed(next(iter(self._live.values()))) > self._limits.idle_seconds:
-            return False
-        return age is None or not self._births or now - self._births[0][0] <= age
 
     def _is_busy(self, key: str) -> bool:
         """Somebody works on it: its row must stay what it is."""

@@ -49,7 +49,7 @@ class Shape:
     @property
     def row_bytes(self) -> int:
         """Memory that a row takes."""
-        numbers = 4 + self.kinds * self.targets + self.history * self.features
+        numbers = 3 + self.kinds * self.targets + self.history * self.features
         return 4 * (self.context + 3) + 8 * numbers + DIGEST_BYTES
 
 
@@ -70,7 +70,6 @@ class Rows:
         self.contexts: Slab = predictor.slab(rows)
         self.step = np.zeros(rows, np.int64)
         self.used_at, self.created_at = np.zeros(rows), np.zeros(rows)
-        self.placed_at = np.zeros(rows)  # since when its place in the order of use has been the right one
         self.long_bytes = 0
         self._predictor = predictor
         self._answered, self._rebuilt = np.zeros(rows, np.int32), np.zeros(rows, np.int32)
@@ -95,7 +94,7 @@ class Rows:
     def give(self, row: int) -> None:
         """The row is free again."""
         self._forget_long(row)
-        self.step[row], self.placed_at[row] = NOBODY, 0
+        self.step[row] = NOBODY
         self._free.append(row)
 
     def fits(self, record: Record) -> bool:
