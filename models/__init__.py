@@ -3,23 +3,23 @@
 from models.calibration import Calibration
 from models.checkpoint import Checkpoint, load, save
 from models.config import ElmanConfig
-from models.elman import Elman
 from models.errors import CheckpointError, DeviceError, ModelError, NumericalError, ValueRangeError
 from models.predictor import Predictor
 from models.scaler import Scaler
+from models.weights import Weights
 
 __all__ = [
     "Calibration",
     "Checkpoint",
     "CheckpointError",
     "DeviceError",
-    "Elman",
     "ElmanConfig",
     "ModelError",
     "NumericalError",
     "Predictor",
     "Scaler",
     "ValueRangeError",
+    "Weights",
     "load",
     "save",
 ]

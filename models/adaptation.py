@@ -43,13 +43,7 @@ class Adaptation:
         self.targets = targets
         self.width = config.readout_size + 1
         self._triangle = torch.tril_indices(self.width, self.width, device=device)
-        self._sizes = self.sizes(config, targets)
-
-    @staticmethod
-    def sizes(config: ElmanConfig, targets: int) -> tuple[int, int, int]:
-        """How the state of a stream is divided: corrections, triangle, running errors."""
-        width = config.readout_size + 1
-        return width * targets, width * (width + 1) // 2, 2 * targets
+        self._sizes = config.correction_sizes(targets)
 
     def start(self, streams: int) -> Tensor:
         """Of streams that have seen nothing. (B, A)"""

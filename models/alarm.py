@@ -8,9 +8,6 @@ J. M. Lucas, Journal of Quality Technology 14, 1982).
 
 from math import log
 
-import torch
-from torch import Tensor
-
 SLACK = 0.5
 """Half the shift, in standard deviations, that the charts find soonest."""
 
@@ -36,23 +33,3 @@ def threshold(rate: float, targets: int) -> float:
 def unlikely(rate: float, targets: int) -> float:
     """The p-value below which a single value raises an alarm."""
     return SHARE * rate / targets
-
-
-def charted(score: Tensor, high: Tensor, low: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
-    """The charts for too high and too low values after one more score; all (B, O)."""
-    score, room = score.clamp(-CLIP, CLIP), ROOM * threshold
-    return (high + score - SLACK).clamp(0.0, room), (low - score - SLACK).clamp(0.0, room)
-
-
-def aged(ages: Tensor, raised: Tensor, calm: Tensor) -> Tensor:
-    """The alarm of every stream after one more step. raised, calm: (B,), ages: (B, 2) -> (B, 2)
-
-    ages: steps since the last alarm began, itself included, 0: there was none; and since it ended, 0: it is running.
-    A running alarm ends when everything is calm.
-    """
-    since, over = ages.unbind(dim=1)
-    was = (since > 0) & (over == 0)
-    runs = raised | (was & ~calm)
-    since = torch.where(runs & ~was, 1.0, since + (since > 0))
-    over = torch.where(runs, 0.0, over + ((over > 0) | was))
-    return torch.stack((since, over), dim=1)

@@ -9,6 +9,7 @@ from math import sqrt
 import numpy as np
 from numba import njit
 
+from models.config import LIMIT, MEMORY, TRUSTED
 from models.lanes import WIDTH, fused, larger, load, repeat, smaller, spread, store, total
 from models.plan import (
     BIASES,
@@ -34,7 +35,6 @@ from models.plan import (
     UPPER,
     Y,
 )
-from models.running import LIMIT, MEMORY, TRUSTED
 
 inlined = njit(error_model="numpy", forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 outlined = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)

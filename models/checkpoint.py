@@ -11,20 +11,21 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import safetensors
-import torch
-from safetensors.torch import save as to_safetensors
-from torch import Tensor
+from safetensors.numpy import save as to_safetensors
 
 from models.calibration import Calibration
 from models.config import ElmanConfig
-from models.elman import Elman
 from models.errors import CheckpointError, ModelError
 from models.predictor import ALARM_RATE, Device, Predictor, Values
 from models.scaler import Scaler
+from models.weights import Weights
+
+if TYPE_CHECKING:
+    from models.elman import Elman
 
 FORMAT_VERSION = "1"
 MAX_HEADER_BYTES = 4 * 1024 * 1024
@@ -46,7 +47,7 @@ class Checkpoint:
         ValueError: the parts do not fit each other.
     """
 
-    network: Elman
+    weights: Weights
     scaler: Scaler
     features: tuple[str, ...]
     units: tuple[str, ...] = ()
@@ -56,7 +57,7 @@ class Checkpoint:
     calibration: Calibration | None = None
 
     def __post_init__(self) -> None:
-        config, width = self.network.config, len(self.features)
+        config, width = self.weights.config, len(self.features)
         if not config.input_size == config.output_size == width == len(self.scaler.mean):
             raise ValueError(
                 f"{width} features need as many inputs, outputs and scales; the network has {config.input_size} "
@@ -74,19 +75,24 @@ class Checkpoint:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over weights, configuration and calibration: checkpoints that share it have the same contexts."""
-        described = {"config": self.network.config.description(), "scaler": asdict(self.scaler)}
+        described = {"config": self.weights.config.description(), "scaler": asdict(self.scaler)}
         if self.calibration is not None:
             described["calibration"] = self.calibration.description()
         digest = hashlib.sha256(_json(described).encode())
-        for name, tensor in sorted(_weights(self.network).items()):
-            digest.update(name.encode() + tensor.numpy().astype("<f4").tobytes())
+        for name, array in sorted(self.weights.arrays.items()):
+            digest.update(name.encode() + array.astype("<f4").tobytes())
         return digest.hexdigest()
+
+    @cached_property
+    def network(self) -> "Elman":
+        """The network in PyTorch, to be trained on or compared with."""
+        return self.weights.network()
 
     def predictor(
         self, device: Device = "auto", *, alarm_rate: float = ALARM_RATE, adapt: bool = False, kernel: bool = True
     ) -> Predictor:
         """The runtime of this checkpoint on a device."""
-        parts = self.network, self.scaler, device, self.targets, self.calibration
+        parts = self.weights, self.scaler, device, self.targets, self.calibration
         return Predictor(*parts, alarm_rate=alarm_rate, adapt=adapt, kernel=kernel)
 
 
@@ -101,7 +107,7 @@ def save(checkpoint: Checkpoint, path: str | os.PathLike[str]) -> Path:
     questions = _golden_values(checkpoint)
     metadata = {
         "format_version": FORMAT_VERSION,
-        "config": _json(checkpoint.network.config.description()),
+        "config": _json(checkpoint.weights.config.description()),
         "features": _json(checkpoint.features),
         "units": _json(checkpoint.units),
         "scaler": _json(asdict(checkpoint.scaler)),
@@ -112,7 +118,7 @@ def save(checkpoint: Checkpoint, path: str | os.PathLike[str]) -> Path:
         "golden": _json({"values": _nullable(questions)} | _nullables(_replay(checkpoint, questions))),
         "fingerprint": checkpoint.fingerprint,
     }
-    content = _canonical(to_safetensors(_weights(checkpoint.network), metadata=metadata))
+    content = _canonical(to_safetensors(dict(checkpoint.weights.arrays), metadata=metadata))
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -137,7 +143,7 @@ def load(path: str | os.PathLike[str]) -> Checkpoint:
     path = Path(path)
     try:
         _check_envelope(path)
-        with safetensors.safe_open(path, framework="pt") as file:
+        with safetensors.safe_open(path, framework="np") as file:
             return _parse(file.metadata() or {}, {name: file.get_slice(name) for name in file.keys()})  # noqa: SIM118 (not a dict)
     except ModelError as error:
         raise CheckpointError(f"{path}: {error}") from None
@@ -185,10 +191,9 @@ def _parse(metadata: Mapping[str, str], slices: Mapping[str, Any]) -> Checkpoint
         golden = json.loads(metadata["golden"])
         stored = metadata["fingerprint"]
         _check_shapes(config, slices)
-        network = Elman(config)
-        network.load_state_dict({name: part[:] for name, part in slices.items()})
+        weights = Weights(config, {name: part[:] for name, part in slices.items()})
         known = None if calibration is None else Calibration.of(calibration)
-        checkpoint = Checkpoint(network, scaler, features, units, training, warmup, targets, known)
+        checkpoint = Checkpoint(weights, scaler, features, units, training, warmup, targets, known)
         questions = np.array(golden.pop("values"), dtype=np.float64)
         answers = {name: np.array(rows, dtype=np.float64) for name, rows in golden.items()}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -249,12 +254,6 @@ def _nullable(values: Values) -> list[list[float | None]]:
 
 def _nullables(named: Mapping[str, Values]) -> dict[str, list[list[float | None]]]:
     return {name: _nullable(values) for name, values in named.items()}
-
-
-def _weights(network: Elman) -> dict[str, Tensor]:
-    return {
-        name: tensor.detach().to("cpu", torch.float32).contiguous() for name, tensor in network.state_dict().items()
-    }
 
 
 def _canonical(content: bytes) -> bytes:

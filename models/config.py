@@ -10,6 +10,10 @@ MAX_SIZE = 65_536
 MAX_LAYERS = 64
 MAX_LAG = 4096
 
+MEMORY, LIMIT, TRUSTED = 1000, 10.0, 10
+"""Of `per_stream_scale` (models/running.py): observations that are remembered; scales that a deviation counts at most;
+observations before the scale is known well enough to call a deviation an outlier."""
+
 
 @dataclass(frozen=True)
 class ElmanConfig:
@@ -77,6 +81,11 @@ class ElmanConfig:
     def readout_size(self) -> int:
         """Numbers that the readout reads: the uppermost hidden state and the taps, P = H + taps * F."""
         return self.hidden_size + len(self.taps) * self.input_size
+
+    def correction_sizes(self, targets: int) -> tuple[int, int, int]:
+        """How the state of a readout that adapts is divided (models/adaptation.py): corrections, triangle, errors."""
+        width = self.readout_size + 1
+        return width * targets, width * (width + 1) // 2, 2 * targets
 
     def description(self) -> dict[str, Any]:
         """All sizes and options as JSON holds them; what is off and came later is left out.

@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from models import running
 from models.config import ElmanConfig
+from models.weights import Weights
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,18 @@ class Elman(nn.Module):
         newest = line[:, line.shape[1] - config.delay :].flip(1).reshape(streams, -1)
         end = statistics[:, -1] if config.per_stream_scale else statistics
         return self._reading(hidden, lines, statistics), torch.cat((last, newest, end), dim=1)
+
+    @classmethod
+    def of(cls, weights: Weights) -> "Elman":
+        """The network of these weights, a copy."""
+        network = cls(weights.config)
+        network.load_state_dict({name: torch.from_numpy(array) for name, array in weights.arrays.items()})
+        return network
+
+    def weights(self) -> Weights:
+        """What it has learned, a copy."""
+        parts = self.state_dict().items()
+        return Weights(self.config, {name: part.cpu().numpy().astype(np.float32, order="C") for name, part in parts})
 
     @classmethod
     def from_torch(cls, rnn: nn.RNN, linear: nn.Linear) -> "Elman":

@@ -13,26 +13,26 @@ from numba import njit, types
 
 from models.cell import ZERO, f32, inlined, listen, peek
 from models.decimals import to_p, to_raw
-from models.elman import Elman
 from models.lanes import WIDTH, address, aligned, seldom, whole_numbers
 from models.memory import keep, recall, sound
-from models.monitor import Monitor
+from models.outlook import Outlook
 from models.plan import CONTEXT, FEATURES, HEARD, MEANS, SCALES, SCRATCH, Plan, X, Y, plan_of, with_level
 from models.runtime import FAILED_NUMBER, FAILED_RANGE, NUMBERS, Advanced, Context, Rows, Slab, Values
 from models.scaler import Scaler
 from models.surprise import bound, judge
+from models.weights import Weights
 
 SOURCES = [
     "alarm",
     "calibration",
     "cell",
+    "config",
     "decimals",
     "kernels",
     "lanes",
     "memory",
-    "monitor",
+    "outlook",
     "plan",
-    "running",
     "surprise",
 ]
 
@@ -168,14 +168,16 @@ class Kernel:
         ValueError: the network has other outputs than inputs.
     """
 
-    def __init__(self, network: Elman, scaler: Scaler, targets: int, monitor: Monitor | None) -> None:
-        if network.config.input_size != network.config.output_size:
+    at_once = 4000
+
+    def __init__(self, weights: Weights, scaler: Scaler, targets: int, outlook: Outlook | None) -> None:
+        if weights.config.input_size != weights.config.output_size:
             raise ValueError("a prediction is the next observation: it needs as many outputs as inputs")
-        self._plan, self._weights = plan_of(network, scaler, targets, monitor)
-        self._monitor, self._targets = monitor, targets
+        self._plan, self._weights = plan_of(weights, scaler, targets, outlook)
+        self._outlook, self._targets = outlook, targets
         self._compiled = compiled()
         self._plan_for = lru_cache(maxsize=64)(self._with_level)
-        self._numbers = 1 if monitor is None else len(NUMBERS)
+        self._numbers = 1 if outlook is None else len(NUMBERS)
 
     def advance(self, values: Values, contexts: Slab, rows: Rows, after: Rows, level: float | None) -> Advanced:
         """As `Predictor.advance`."""
@@ -195,5 +197,5 @@ class Kernel:
         return Advanced(numbers, failed)
 
     def _with_level(self, level: float | None) -> Plan:
-        monitor = self._monitor
-        return self._plan if monitor is None else with_level(self._plan, monitor, level or monitor.level)
+        outlook = self._outlook
+        return self._plan if outlook is None else with_level(self._plan, outlook, level or outlook.level)

@@ -4,7 +4,7 @@ import numpy as np
 
 from models.cell import ZERO, f32, inlined
 from models.lanes import WIDTH, less, load_some, magnitude, spread, store, store_some
-from models.monitor import FIELDS, KNOTS
+from models.outlook import FIELDS, KNOTS
 from models.plan import (
     AGED,
     DELAY,

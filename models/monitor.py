@@ -1,4 +1,4 @@
-"""How far predictions are from what happens, stream by stream: intervals, p-values, alarms.
+"""How the errors of streams move what is known of them, value by value: p-values, intervals, alarms, in PyTorch.
 
 Every stream carries the running mean and level of its errors, and quantiles of the errors in units of that level. Each
 value moves the quantiles a little towards where they would have been right (online conformal prediction: the
@@ -6,50 +6,30 @@ quantile tracker of Angelopoulos, Candes & Tibshirani, arXiv 2307.16895, which f
 of Gibbs & Candes, arXiv 2106.00170), so that coverage holds when the stream drifts. They are sorted after every move
 (Chernozhukov, Fernandez-Val & Galichon, Econometrica 78, 2010).
 
-The state of a stream is flat: for every target the numbers that FIELDS names and the Q quantiles, then the two ages of
-the alarm (models/alarm.py). All functions are pure and take a batch of streams.
+models/outlook.py describes the state of a stream. All functions are pure and take a batch of streams.
 """
 
-from bisect import bisect
 from dataclasses import dataclass
-from functools import lru_cache
-from statistics import NormalDist
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from models import alarm
-from models.calibration import PROBABILITIES, Calibration
-
-FIELDS = ("count", "last", "mean", "level", "high", "low")
-KNOTS = len(PROBABILITIES)
-SCORES = tuple(map(NormalDist().inv_cdf, PROBABILITIES))
-AGES = 2
-
-LEVEL_RATE = 0.05
-"""Weight of the newest error in the level."""
-
-MEAN_RATE, MEAN_RATE_IN_ALARM = 0.005, 0.1
-"""Weight of the newest error in the mean: slow, so that the charts see a shift, and fast while one of them is full."""
-
-QUANTILE_RATE = 0.05
-"""A quantile moves by so much of itself at most."""
-
-LIMIT = 5.0
-"""An error counts for so many levels at most in mean and level: a few wild values blind nobody for long."""
-
-RAMP = 0.1
-"""An error so close to a quantile, in levels, counts as partly above it: rounding decides nothing."""
-
-SMALLEST = 1e-3
-"""The level never falls below so much of the checkpoint's error: there are no intervals of width zero."""
-
-
-def state_size(targets: int) -> int:
-    """Numbers that a stream carries for its errors."""
-    return targets * (len(FIELDS) + KNOTS) + AGES
+from models.alarm import CLIP, ROOM, SLACK
+from models.calibration import PROBABILITIES
+from models.outlook import (
+    AGES,
+    FIELDS,
+    KNOTS,
+    LEVEL_RATE,
+    LIMIT,
+    MEAN_RATE,
+    MEAN_RATE_IN_ALARM,
+    QUANTILE_RATE,
+    RAMP,
+    SCORES,
+    Outlook,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,34 +45,17 @@ class Seen:
 
 
 class Monitor:
-    """The errors of streams of one checkpoint, on a device. It holds no stream's state.
+    """The errors of streams of one checkpoint, on a device. It holds no stream's state."""
 
-    rate: false alarms per step of an undisturbed stream.
-    """
-
-    def __init__(self, calibration: Calibration, device: torch.device, rate: float) -> None:
+    def __init__(self, outlook: Outlook, device: torch.device) -> None:
         def tensor(numbers: object) -> Tensor:
             return torch.tensor(np.asarray(numbers, dtype=np.float32), device=device)
 
-        self.targets = calibration.targets
-        self.level = calibration.level
-        self._horizons = np.log(calibration.horizons)
-        self._paths = tensor(calibration.paths)  # (J, O, Q)
-        self._error, self._quantiles = tensor(calibration.error), tensor(calibration.quantiles)
-        self.tail = tensor(calibration.tail)  # (O, 2)
-        self.settling = tensor(calibration.settling)
-        self.smallest = SMALLEST * self._error
+        self.outlook = outlook
+        self.targets, self.level = outlook.targets, outlook.level
+        self._tail, self._settling, self._smallest = map(tensor, (outlook.tail, outlook.settling, outlook.smallest))
         self._probabilities = tensor(PROBABILITIES)
         self._rises = tensor(np.diff(SCORES))
-        self.threshold = alarm.threshold(rate, self.targets)
-        self.unlikely = -NormalDist().inv_cdf(alarm.unlikely(rate, self.targets) / 2)  # as a score
-
-    def start(self, streams: int) -> Tensor:
-        """Of streams that have seen nothing. (B, S)"""
-        fields = self._error.new_zeros(self.targets, len(FIELDS))
-        fields[:, FIELDS.index("level")] = self._error
-        state = torch.cat((fields, self._quantiles), dim=1).flatten()
-        return torch.cat((state, state.new_zeros(AGES))).repeat(streams, 1)
 
     def update(self, x: Tensor, y: Tensor, unit: Tensor, state: Tensor) -> tuple[Seen, Tensor]:
         """One value x, NaN = missing, of which y was predicted; unit: of the errors, 0 = not known yet.
@@ -109,11 +72,11 @@ class Monitor:
         z = torch.where(told, (error - mean) / expected, 0.0)
         score = self._score(z, quantiles)
         p = torch.erfc(score.abs() * 0.5**0.5)
-        high, low = alarm.charted(score, high, low, self.threshold)
+        high, low = charted(score, high, low, self.outlook.threshold)
         bounded = z.clamp(-LIMIT, LIMIT)
-        rate = torch.where(torch.maximum(high, low) > self.threshold, MEAN_RATE_IN_ALARM, MEAN_RATE)
+        rate = torch.where(torch.maximum(high, low) > self.outlook.threshold, MEAN_RATE_IN_ALARM, MEAN_RATE)
         mean = mean + rate * bounded * expected
-        level = torch.maximum(level * (1 - LEVEL_RATE + LEVEL_RATE * bounded.abs()), self.smallest)
+        level = torch.maximum(level * (1 - LEVEL_RATE + LEVEL_RATE * bounded.abs()), self._smallest)
         below = ((quantiles - z[..., None]) / RAMP + 0.5).clamp(0, 1)
         pace = QUANTILE_RATE * quantiles.abs().clamp(min=RAMP)
         quantiles = (quantiles + pace * (self._probabilities - below)).sort(dim=2).values
@@ -122,9 +85,9 @@ class Monitor:
         seen = torch.stack(((count + ~missing).clamp(max=self._settled), torch.where(missing, y, x)), dim=2)
         after = torch.cat((seen, moved), dim=2)
         top = moved[..., 2:4].amax(dim=2)  # the fuller chart
-        raised = ((top > self.threshold) | (told & (score.abs() > self.unlikely))).any(dim=1)
-        calm = (top <= self.threshold / 2).all(dim=1)
-        ages = alarm.aged(ages, raised, calm)
+        raised = ((top > self.outlook.threshold) | (told & (score.abs() > self.outlook.unlikely))).any(dim=1)
+        calm = (top <= self.outlook.threshold / 2).all(dim=1)
+        ages = aged(ages, raised, calm)
         found = torch.stack((p, error.abs(), (x - last).abs() / unit))
         p, error, naive = torch.where(told, found, torch.nan)
         return Seen(p, error, naive), torch.cat((after.flatten(1), ages), dim=1)
@@ -134,34 +97,10 @@ class Monitor:
         mean, size, quantiles = self._spread(unit, state)
         return y + unit * mean + size * self._between(quantiles, level)
 
-    def intervals(self, path: Tensor, unit: Tensor, state: Tensor, level: float) -> Tensor:
-        """The same for every step of a forecast. path: (B, K, O), unit: (B, O) -> (2, B, K, O)
-
-        What the stream has shown of its one-step errors is carried over to the checkpoint's quantiles of errors at the
-        same horizon, in proportion to their spread; beyond the farthest horizon they stay.
-        """
-        mean, size, quantiles = self._spread(unit, state)
-        place = np.interp(np.log(np.arange(1, path.shape[1] + 1)), self._horizons, np.arange(len(self._horizons)))
-        near, weight = np.floor(place).astype(int), torch.tensor(place % 1, dtype=path.dtype, device=path.device)
-        far = np.minimum(near + 1, len(self._horizons) - 1)
-        ahead = torch.lerp(self._paths[near], self._paths[far], weight[:, None, None])  # (K, O, Q)
-        low, high = PROBABILITIES.index(0.05), PROBABILITIES.index(0.95)  # farther out a few errors decide
-        usual = (self._quantiles[:, high] - self._quantiles[:, low]).clamp(min=1e-6)
-        wider = (ahead[..., high] - ahead[..., low]) / usual
-        shown = (quantiles - self._quantiles)[:, None]  # (B, 1, O, Q)
-        quantiles = (ahead + shown * wider[..., None]).sort(dim=3).values
-        return path + (unit * mean)[:, None] + size[:, None] * self._between(quantiles, level)
-
-    def condition(self, unit: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """What one level of error is now, and the width of the interval at the checkpoint's level. (B, O)"""
-        _, size, _ = self._spread(unit, state)
-        low, high = self.interval(torch.zeros_like(unit), unit, state, self.level)
-        return size, high - low
-
     @property
     def _settled(self) -> int:
         """From so many observations on, settling does not matter."""
-        return int(2 ** (len(self.settling) - 1))
+        return int(2 ** (len(self._settling) - 1))
 
     def _spread(self, unit: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Mean error and what one level is now (NaN where the unit is not known), (B, O); quantiles (B, O, Q)."""
@@ -172,7 +111,7 @@ class Monitor:
 
     def _unsettled(self, count: Tensor) -> Tensor:
         """By how much errors are larger after so many observations."""
-        return self.settling[torch.frexp(count).exponent.clamp(max=len(self.settling) - 1)]
+        return self._settling[torch.frexp(count).exponent.clamp(max=len(self._settling) - 1)]
 
     def _score(self, z: Tensor, quantiles: Tensor) -> Tensor:
         """The normal score of an error: linear between quantiles, by the tail beyond. (B, O), (B, O, Q) -> (B, O)"""
@@ -180,28 +119,35 @@ class Monitor:
         passed = ((z[..., None] - quantiles[..., :-1]) / quantiles.diff(dim=2).clamp(min=1e-9)).clamp(0, 1)
         inside = SCORES[0] + passed @ self._rises
         beyond = torch.maximum(first - z, z - final).clamp(min=0) / (final - first).clamp(min=1e-6)
-        scale, shape = self.tail.unbind(dim=1)
+        scale, shape = self._tail.unbind(dim=1)
         rarer = (1 + shape * beyond / scale).clamp(min=0.02) ** (-1 / shape)
         outside = torch.special.ndtri((PROBABILITIES[0] * rarer).clamp(min=1e-12))
         return torch.where(z < first, outside, torch.where(z > final, -outside, inside))
 
     def _between(self, quantiles: Tensor, level: float) -> Tensor:
         """The inverse: errors between which so many lie. (..., O, Q) -> (2, ..., O)"""
-        shares, near, far = self.bound(level)
-        own, other = torch.tensor(shares, dtype=torch.float32, device=quantiles.device).unbind(dim=1)
+        shares, near, far = self.outlook.bound(level)
+        own, other = torch.tensor(shares, device=quantiles.device).unbind(dim=1)
         lower = own * quantiles[..., near] + other * quantiles[..., far]
         upper = own * quantiles[..., KNOTS - 1 - near] + other * quantiles[..., KNOTS - 1 - far]
         return torch.stack((lower, upper))
 
-    @lru_cache(maxsize=64)  # noqa: B019  # there is one monitor, as long as the process lives
-    def bound(self, level: float) -> tuple[NDArray[np.float64], int, int]:
-        """The lower error is a sum of two quantiles: their shares (O, 2) and places. The upper is its mirror image."""
-        edge, rare = PROBABILITIES[0], (1 - level) / 2
-        if rare >= edge:
-            place = min(bisect(PROBABILITIES, rare), KNOTS - 1)
-            before, after = SCORES[place - 1 : place + 1]
-            share = (NormalDist().inv_cdf(rare) - before) / (after - before)
-            return np.tile((1 - share, share), (self.targets, 1)), place - 1, place
-        scale, shape = self.tail.cpu().numpy().astype(np.float64).T
-        beyond = scale * ((rare / edge) ** -shape - 1) / shape
-        return np.stack((1 + beyond, -beyond), axis=1), 0, KNOTS - 1
+
+def charted(score: Tensor, high: Tensor, low: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
+    """The charts for too high and too low values after one more score; all (B, O)."""
+    score, room = score.clamp(-CLIP, CLIP), ROOM * threshold
+    return (high + score - SLACK).clamp(0.0, room), (low - score - SLACK).clamp(0.0, room)
+
+
+def aged(ages: Tensor, raised: Tensor, calm: Tensor) -> Tensor:
+    """The alarm of every stream after one more step. raised, calm: (B,), ages: (B, 2) -> (B, 2)
+
+    ages: steps since the last alarm began, itself included, 0: there was none; and since it ended, 0: it is running.
+    A running alarm ends when everything is calm.
+    """
+    since, over = ages.unbind(dim=1)
+    was = (since > 0) & (over == 0)
+    runs = raised | (was & ~calm)
+    since = torch.where(runs & ~was, 1.0, since + (since > 0))
+    over = torch.where(runs, 0.0, over + ((over > 0) | was))
+    return torch.stack((since, over), dim=1)

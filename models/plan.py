@@ -6,15 +6,14 @@ whole numbers, stored as such: sizes, then places in the weights, then places in
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from models.calibration import PROBABILITIES
-from models.elman import Elman
 from models.lanes import WIDTH
-from models.monitor import AGES, FIELDS, KNOTS, QUANTILE_RATE, SCORES, Monitor, state_size
+from models.outlook import AGES, FIELDS, KNOTS, QUANTILE_RATE, SCORES, Outlook, state_size
 from models.scaler import Scaler
+from models.weights import Weights
 
-Weights = NDArray[np.float32]
+Packed = NDArray[np.float32]
 Plan = NDArray[np.float64]
 
 (FEATURES, TARGETS, LAYERS, HIDDEN, UNITS, DELAY, TAPS, RELU, RESIDUAL, RELATIVE, OWN, UPPER, TAPPED_SIZE, CONTEXT) = (
@@ -40,7 +39,7 @@ class Packing:
     """Parts one after the other, each from the beginning of lanes."""
 
     def __init__(self) -> None:
-        self._parts: list[Weights] = []
+        self._parts: list[Packed] = []
         self._size = 0
 
     def add(self, numbers: object) -> int:
@@ -52,7 +51,7 @@ class Packing:
         self._size += padded.size
         return begin
 
-    def packed(self) -> Weights:
+    def packed(self) -> Packed:
         """All of it, from the beginning of a line of the cache."""
         room = np.zeros(self._size + WIDTH, dtype=np.float32)
         begin = -(room.ctypes.data // room.itemsize) % WIDTH
@@ -60,18 +59,18 @@ class Packing:
         return room[begin : begin + self._size]
 
 
-def plan_of(network: Elman, scaler: Scaler, targets: int, monitor: Monitor | None) -> tuple[Plan, Weights]:
+def plan_of(weights: Weights, scaler: Scaler, targets: int, outlook: Outlook | None) -> tuple[Plan, Packed]:
     """Without a level of intervals: `with_level` adds one."""
-    config, packing, sizes = network.config, Packing(), np.zeros(HEAD, dtype=np.int64)
+    config, packing, sizes = weights.config, Packing(), np.zeros(HEAD, dtype=np.int64)
     features, units, tapped = config.input_size, wide(config.hidden_size), wide(len(config.taps) * config.input_size)
     sizes[[FEATURES, TARGETS, LAYERS, HIDDEN, UNITS]] = features, targets, config.num_layers, config.hidden_size, units
     sizes[[DELAY, TAPS, RESIDUAL, RELATIVE]] = config.delay, len(config.taps), config.residual, config.per_stream_scale
     sizes[[RELU, TAPPED_SIZE]] = config.nonlinearity == "relu", tapped
     sizes[[OWN, UPPER]] = _fours(config.hidden_size + features), _fours(2 * config.hidden_size)
-    sizes[CONTEXT] = config.context_size + (0 if monitor is None else state_size(targets))
-    _pack_network(network, packing, sizes)
-    if monitor is not None:
-        _pack_monitor(monitor, packing, sizes)
+    sizes[CONTEXT] = config.context_size + (0 if outlook is None else state_size(targets))
+    _pack_network(weights, packing, sizes)
+    if outlook is not None:
+        _pack_outlook(outlook, packing, sizes)
     room = units + max(units, wide(features))
     parts = (
         2 * config.num_layers * room,
@@ -91,53 +90,49 @@ def plan_of(network: Elman, scaler: Scaler, targets: int, monitor: Monitor | Non
     sizes[UNLIKELY] = sizes[THRESHOLD] + 1
     whole = np.concatenate((sizes, np.array(config.taps, dtype=np.int64))).view(np.float64)
     plan = np.concatenate((whole, *numbers))
-    if monitor is not None:
-        plan[sizes[[THRESHOLD, UNLIKELY]]] = monitor.threshold, monitor.unlikely
+    if outlook is not None:
+        plan[sizes[[THRESHOLD, UNLIKELY]]] = outlook.threshold, outlook.unlikely
     return plan, packing.packed()
 
 
-def with_level(plan: Plan, monitor: Monitor, level: float) -> Plan:
+def with_level(plan: Plan, outlook: Outlook, level: float) -> Plan:
     """For intervals of this coverage."""
     copy = plan.copy()
     sizes = copy.view(np.int64)
-    shares, near, far = monitor.bound(level)
+    shares, near, far = outlook.bound(level)
     sizes[[NEAR, FAR]] = near, far
     copy[sizes[SHARES] : sizes[SHARES] + shares.size] = shares.ravel()
     return copy
 
 
-def _pack_network(network: Elman, packing: Packing, sizes: NDArray[np.int64]) -> None:
+def _pack_network(weights: Weights, packing: Packing, sizes: NDArray[np.int64]) -> None:
     """A layer's biases and rows: its own hidden state, then what is below it. Of the readout a row per output."""
-    config, hidden, units = network.config, network.config.hidden_size, int(sizes[UNITS])
-    for layer, joined in enumerate(network.hidden_weights):
-        weights, below = _array(joined), joined.shape[0] - hidden
-        rows = np.zeros((1 + _fours(len(weights)), units), dtype=np.float32)
-        rows[0, :hidden] = _array(network.hidden_biases[layer]) if config.bias else 0
-        rows[1 : 1 + len(weights), :hidden] = np.concatenate((weights[below:], weights[:below]))
+    config, arrays, hidden, units = weights.config, weights.arrays, weights.config.hidden_size, int(sizes[UNITS])
+    for layer in range(config.num_layers):
+        joined = arrays[f"hidden_weights.{layer}"]
+        below = len(joined) - hidden
+        rows = np.zeros((1 + _fours(len(joined)), units), dtype=np.float32)
+        rows[0, :hidden] = arrays[f"hidden_biases.{layer}"] if config.bias else 0
+        rows[1 : 1 + len(joined), :hidden] = np.concatenate((joined[below:], joined[:below]))
         packing.add(rows)
-    weights = _array(network.readout_weight)  # (P, O)
+    readout = arrays["readout_weight"]  # (P, O)
     rows = np.zeros((config.output_size, units + int(sizes[TAPPED_SIZE])), dtype=np.float32)
-    rows[:, :hidden] = weights[:hidden].T
-    rows[:, units : units + len(weights) - hidden] = weights[hidden:].T
+    rows[:, :hidden] = readout[:hidden].T
+    rows[:, units : units + len(readout) - hidden] = readout[hidden:].T
     sizes[READOUT] = packing.add(rows)
-    sizes[BIASES] = packing.add(_array(network.readout_bias) if config.bias else np.zeros(config.output_size))
+    sizes[BIASES] = packing.add(arrays["readout_bias"] if config.bias else np.zeros(config.output_size))
 
 
-def _pack_monitor(monitor: Monitor, packing: Packing, sizes: NDArray[np.int64]) -> None:
+def _pack_outlook(outlook: Outlook, packing: Packing, sizes: NDArray[np.int64]) -> None:
     """What pads the quantiles does not move: its rate is 0."""
     sizes[PROBABLE] = packing.add(PROBABILITIES)
     sizes[RATES] = packing.add([QUANTILE_RATE] * KNOTS)
     sizes[SCORED] = packing.add(SCORES)
     sizes[RISES] = packing.add(np.diff(SCORES))
-    sizes[TAILS] = packing.add(_array(monitor.tail))
-    sizes[YOUNG] = packing.add(_array(monitor.settling))
-    sizes[SMALLEST] = packing.add(_array(monitor.smallest))
-    sizes[SETTLED] = len(monitor.settling) - 1
-
-
-def _array(tensor: Tensor) -> Weights:
-    array: Weights = tensor.detach().cpu().numpy()
-    return array
+    sizes[TAILS] = packing.add(outlook.tail)
+    sizes[YOUNG] = packing.add(outlook.settling)
+    sizes[SMALLEST] = packing.add(outlook.smallest)
+    sizes[SETTLED] = len(outlook.settling) - 1
 
 
 def _fours(count: int) -> int:

@@ -3,24 +3,20 @@
 Axes: B streams, T time, F features, O targets (the first features), C context size.
 """
 
-from copy import deepcopy
+import ctypes
+import os
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from models.adaptation import Adaptation
 from models.calibration import Calibration
-from models.elman import Elman
 from models.errors import DeviceError, NumericalError, ValueRangeError
-from models.kernels import Kernel
-from models.monitor import AGES, Monitor, state_size
-from models.reference import Reference
+from models.outlook import AGES, Outlook, state_size
 from models.runtime import FAILED_NUMBER, FAILED_RANGE, NUMBERS, Advanced, Context, Rows, Runtime, Slab, Values
 from models.scaler import Scaler
+from models.weights import Weights
 
 __all__ = [
     "ALARM_RATE",
@@ -43,9 +39,6 @@ __all__ = [
 
 Device = Literal["auto", "cpu", "cuda"]
 ALARM_RATE = 1e-4
-
-KERNEL_AT_ONCE, REFERENCE_AT_ONCE = 4000, 4
-"""`at_once`: so many observations of a stream take about a millisecond."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +109,7 @@ class Predictor:
 
     def __init__(
         self,
-        network: Elman,
+        weights: Weights,
         scaler: Scaler,
         device: Device = "auto",
         targets: int | None = None,
@@ -126,32 +119,30 @@ class Predictor:
         adapt: bool = False,
         kernel: bool = True,
     ) -> None:
-        self.device = _resolve(device)
-        self.network = deepcopy(network).to(self.device).eval()
-        self.scaler = scaler
-        self.features = network.config.input_size
+        config = weights.config
+        self.weights, self.scaler, self.calibration = weights, scaler, calibration
+        self.features = config.input_size
         self.targets = self.features if targets is None else targets
-        self.calibration = calibration
         self._targets_scaler = Scaler(scaler.mean[: self.targets], scaler.scale[: self.targets])
-        self._monitor = None if calibration is None else Monitor(calibration, self.device, alarm_rate)
-        self._adaptation = Adaptation(network.config, self.targets, self.device) if adapt else None
-        learned = sum(Adaptation.sizes(network.config, self.targets))
-        self._sizes = (
-            network.config.context_size,
-            0 if self._monitor is None else state_size(self.targets),
-            learned if adapt else 0,
-        )
+        self._outlook = None if calibration is None else Outlook(calibration, alarm_rate)
+        watching = 0 if self._outlook is None else state_size(self.targets)
+        learned = sum(config.correction_sizes(self.targets))
+        self._sizes = config.context_size, watching, learned if adapt else 0
         self.context_size = sum(self._sizes)
         self._other_size = self.context_size + (-learned if adapt else learned)
-        self._start = self._of_start(1)
         self._runtime: Runtime
-        if kernel and not adapt and self.device.type == "cpu":
-            self._runtime = Kernel(self.network, scaler, self.targets, self._monitor)
-            self.at_once = KERNEL_AT_ONCE
+        parts = weights, scaler, self.targets, self._outlook
+        self.device = _resolved(device)
+        if kernel and not adapt and self.device == "cpu":
+            from models.kernels import Kernel
+
+            self._runtime = Kernel(*parts)
         else:
-            parts = self._monitor, self._adaptation, self._sizes
-            self._runtime = Reference(self.network, scaler, self.targets, *parts)
-            self.at_once = REFERENCE_AT_ONCE
+            from models.reference import Reference
+
+            self._runtime = Reference(*parts, self._sizes, self.device)
+        self.at_once = self._runtime.at_once
+        self._start = self._of_start(adapt)
 
     def zero_context(self, streams: int = 1) -> Context:
         """The context of streams that have seen nothing: the network's is zero, (B, C)."""
@@ -173,8 +164,10 @@ class Predictor:
 
     def slab(self, rows: int) -> Slab:
         """Room for the contexts of so many streams, (rows, C), zeros that are no contexts yet."""
-        if self.device.type == "cpu":
+        if self.device == "cpu":
             return np.zeros((rows, self.context_size), dtype=np.float32)  # memory is taken where it is first written
+        import torch
+
         return torch.zeros(rows, self.context_size, device=self.device)
 
     def advance(self, values: Values, contexts: Slab, rows: Rows, after: Rows, level: float | None = None) -> Advanced:
@@ -197,7 +190,7 @@ class Predictor:
 
     def write(self, contexts: Slab, row: int, context: Context) -> None:
         """A context, (1, C), into a row."""
-        contexts[row] = context[0] if isinstance(contexts, np.ndarray) else torch.from_numpy(context[0])
+        contexts[row] = context[0] if isinstance(contexts, np.ndarray) else contexts.new_tensor(context[0])
 
     def observe(self, values: Values, context: Context, level: float | None = None) -> Observed:
         """Feed observations and predict the next one after each.
@@ -227,58 +220,63 @@ class Predictor:
         advanced = self._runtime.free(context, horizon)
         _check(advanced)
         path = advanced.numbers[0]
-        if self._monitor is None:
+        if self._outlook is None:
             return Forecast(path, None, None)
-        lower, upper = self._bounds(path, context, self._monitor.level if level is None else level)
-        return Forecast(path, lower, upper)
+        scaled = self._targets_scaler.scaled_or_infinite(path)
+        level = self._outlook.level if level is None else level
+        lower, upper = self._outlook.intervals(scaled, *self._watched(context), level)
+        return Forecast(path, self._targets_scaler.raw(lower), self._targets_scaler.raw(upper))
 
-    @torch.inference_mode()
     def condition(self, context: Context) -> Condition | None:
         """How one stream is doing; NaN where nothing can be said, None if nothing is known of errors. (1, C)"""
-        if self._monitor is None:
+        if self._outlook is None:
             return None
-        sizes = self._monitor.condition(*self._watched(context))
-        error, width = (self._targets_scaler.raw_size(size.cpu().numpy())[0] for size in sizes)
+        sizes = self._outlook.condition(*self._watched(context))
+        error, width = (self._targets_scaler.raw_size(size)[0] for size in sizes)
         return Condition(error, width)
 
     def alarm(self, context: Context) -> tuple[int, int]:
         """Steps since a stream's last alarm began, itself included, 0: never, and since it ended, 0: it runs. (1, C)"""
-        if self._monitor is None:
+        if self._outlook is None:
             return 0, 0
         since, over = context[0, sum(self._sizes[:2]) - AGES :][:AGES].astype(int).tolist()
         return since, over
 
     def alarms(self, contexts: Slab, rows: slice | Rows) -> NDArray[np.int64]:
         """The same of rows of a slab, (B, 2)."""
-        if self._monitor is None:
+        if self._outlook is None:
             return np.zeros((len(contexts[rows]), AGES), np.int64)
         end = sum(self._sizes[:2])
         ages = contexts[rows, end - AGES : end]
         return (ages if isinstance(ages, np.ndarray) else ages.cpu().numpy()).astype(np.int64)
 
-    @torch.inference_mode()
-    def _of_start(self, streams: int) -> Context:
-        parts = [torch.zeros(streams, self._sizes[0], device=self.device)]
-        parts += [part.start(streams) for part in (self._monitor, self._adaptation) if part is not None]
-        start: Context = torch.cat(parts, dim=1).cpu().numpy()
-        return start
+    def _of_start(self, adapt: bool) -> Context:
+        """The network's part is zero. (1, C)"""
+        parts = [np.zeros((1, self._sizes[0]), dtype=np.float32)]
+        if self._outlook is not None:
+            parts.append(self._outlook.start(1))
+        if adapt:
+            import torch
 
-    @torch.inference_mode()
-    def _bounds(self, path: Values, context: Context, level: float) -> tuple[Values, Values]:
-        """Around a forecast (B, K, O), NaN where nothing can be said."""
-        assert self._monitor is not None
-        scaled = torch.from_numpy(self._targets_scaler.scaled_or_infinite(path)).to(self.device)
-        lower, upper = self._monitor.intervals(scaled, *self._watched(context), level).cpu().numpy()
-        return self._targets_scaler.raw(lower), self._targets_scaler.raw(upper)
+            from models.adaptation import Adaptation
 
-    def _watched(self, context: Context) -> tuple[Tensor, Tensor]:
-        """In which unit streams' errors are counted, (B, O), and the monitor's part of their contexts, (B, S)."""
-        h, errors, _ = torch.from_numpy(context).to(self.device).split_with_sizes(self._sizes, dim=1)
-        return self.network.unit(h)[:, : self.targets], errors
+            parts.append(Adaptation(self.weights.config, self.targets, torch.device("cpu")).start(1).numpy())
+        return np.concatenate(parts, axis=1)
 
     def _placed(self, context: Context) -> Slab:
         """A copy on the device."""
-        return context.copy() if self.device.type == "cpu" else torch.from_numpy(context).to(self.device)
+        if self.device == "cpu":
+            return context.copy()
+        import torch
+
+        return torch.tensor(context, device=self.device)
+
+    def _watched(self, context: Context) -> tuple[Context, Context]:
+        """In which unit streams' errors are counted, (B, O), and the monitor's part of their contexts, (B, S)."""
+        network, watching, _ = self._sizes
+        scale = context[:, network - self.features : network]
+        unit = scale if self.weights.config.per_stream_scale else np.ones_like(scale)
+        return unit[:, : self.targets], context[:, network : network + watching]
 
 
 def _check(advanced: Advanced) -> None:
@@ -296,8 +294,22 @@ def failure(failed: int) -> ValueRangeError | NumericalError:
     return NumericalError("the network produced a number that is not finite; the context was left as it was")
 
 
-def _resolve(device: Device) -> torch.device:
-    available = torch.cuda.is_available()
-    if device == "cuda" and not available:
+def _resolved(device: Device) -> str:
+    if device == "cpu" or (device == "auto" and not _has_driver()):
+        return "cpu"
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if device == "cuda":
         raise DeviceError("device cuda was asked for, but torch finds no usable GPU here; use cpu or auto")
-    return torch.device("cuda" if device != "cpu" and available else "cpu")
+    return "cpu"
+
+
+def _has_driver() -> bool:
+    """Whether it is worth to ask torch for a GPU, which takes seconds to import: it cannot find one without this."""
+    try:
+        ctypes.CDLL("nvcuda.dll" if os.name == "nt" else "libcuda.so.1")
+    except OSError:
+        return False
+    return True

@@ -9,30 +9,36 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.adaptation import Adaptation
-from models.elman import Elman, Reading
+from models.elman import Reading
 from models.monitor import Monitor
+from models.outlook import Outlook
 from models.runtime import FAILED_NUMBER, FAILED_RANGE, Advanced, Context, Rows, Slab, Values
 from models.scaler import Scaler
+from models.weights import Weights
 
 
 class Reference:
     """A network, and what watches its errors and adapts its readout where there is such; a context has a part of each.
 
-    sizes: of these parts, network, monitor, adaptation.
+    sizes: of these parts, network, monitor, adaptation, which is 0 where there is none.
     """
+
+    at_once = 4
 
     def __init__(
         self,
-        network: Elman,
+        weights: Weights,
         scaler: Scaler,
         targets: int,
-        monitor: Monitor | None,
-        adaptation: Adaptation | None,
+        outlook: Outlook | None,
         sizes: tuple[int, int, int],
+        device: str,
     ) -> None:
-        self.network, self.monitor, self.adaptation = network, monitor, adaptation
+        self.device, place = device, torch.device(device)
+        self.network = weights.network().to(place).eval()
+        self.monitor = None if outlook is None else Monitor(outlook, place)
+        self.adaptation = Adaptation(weights.config, targets, place) if sizes[-1] else None
         self.scaler, self.targets, self.sizes = scaler, targets, sizes
-        self.device = network.readout_weight.device
         self._targets_scaler = Scaler(scaler.mean[:targets], scaler.scale[:targets])
 
     @torch.inference_mode()

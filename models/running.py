@@ -9,9 +9,7 @@ another unit or another zero of it changes nothing but the unit and the zero of 
 import torch
 from torch import Tensor
 
-MEMORY = 1000
-LIMIT = 10.0
-TRUSTED = 10  # observations before the scale is known well enough to call a deviation an outlier
+from models.config import LIMIT, MEMORY, TRUSTED
 
 
 def update(x: Tensor, running: Tensor) -> Tensor:

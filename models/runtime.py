@@ -1,16 +1,18 @@
 """What advances streams: compiled for the CPU (models/kernels.py), or in PyTorch (models/reference.py)."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Context = NDArray[np.float32]
 Values = NDArray[np.float64]
 Rows = NDArray[np.int64]
-Slab = Context | Tensor
+Slab: TypeAlias = "Context | Tensor"
 """Contexts of many streams, (N, C), on the device: an array on the CPU, a tensor on a GPU."""
 
 NUMBERS = ("predictions", "lower", "upper", "anomaly", "error", "naive")
@@ -33,7 +35,12 @@ class Advanced:
 
 
 class Runtime(Protocol):
-    """Both ways are the same step."""
+    """Both ways are the same step.
+
+    at_once: so many observations of a stream take about a millisecond.
+    """
+
+    at_once: int
 
     def advance(self, values: Values, contexts: Slab, rows: Rows, after: Rows, level: float | None) -> Advanced:
         """As `Predictor.advance`."""

@@ -8,7 +8,7 @@ from models.alarm import CLIP, ROOM, SLACK
 from models.calibration import PROBABILITIES
 from models.cell import ONE, ZERO, f32, inlined, outlined
 from models.lanes import WIDTH, fused, larger, less, load, magnitude, ones, seldom, shifted, smaller, spread, store
-from models.monitor import FIELDS, KNOTS, LEVEL_RATE, LIMIT, MEAN_RATE, MEAN_RATE_IN_ALARM, RAMP
+from models.outlook import FIELDS, KNOTS, LEVEL_RATE, LIMIT, MEAN_RATE, MEAN_RATE_IN_ALARM, RAMP
 from models.plan import (
     AGED,
     ERRORS,
@@ -144,7 +144,7 @@ def sort(scratch, quantiles):
 
 @inlined
 def age(scratch, aged, raised, calm):
-    """As `alarm.aged`."""
+    """As `monitor.aged`."""
     since, over = scratch[aged], scratch[aged + 1]
     was = since > ZERO and over == ZERO
     runs = raised or (was and not calm)

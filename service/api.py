@@ -7,7 +7,6 @@ from math import ceil
 from typing import Any, cast
 
 import bentoml
-import torch
 
 from service.codec import encode
 from service.columns import Columns
@@ -41,7 +40,6 @@ def create(settings: Settings) -> bentoml.Service[Any]:
 
     @cache
     def routes() -> Routes:
-        torch.set_num_threads(1)  # matrices are small: threads would only wait for each other
         engine = open_engine(settings)
         return Routes(engine, Custody(engine, settings))
 

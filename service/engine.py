@@ -258,11 +258,11 @@ class Engine:
             features=list(checkpoint.features),
             targets=list(checkpoint.features[: self._predictor.targets]),
             units=list(checkpoint.units),
-            architecture=asdict(checkpoint.network.config),
+            architecture=asdict(checkpoint.weights.config),
             level=checkpoint.calibration.level if checkpoint.calibration else None,
             context_size=self._predictor.context_size,
             warmup=checkpoint.warmup,
-            device=self._predictor.device.type,
+            device=self._predictor.device,
             training=dict(checkpoint.training),
         )
 

@@ -1,5 +1,6 @@
 """From settings to an engine that serves, or to one line that says why not."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -51,9 +52,11 @@ def _refusals() -> Iterator[None]:
 def _load(settings: Settings) -> tuple[Checkpoint, Predictor]:
     checkpoint = open_checkpoint(settings.checkpoint)
     _check_history(checkpoint, settings.session_history)
-    return checkpoint, checkpoint.predictor(
-        settings.device, alarm_rate=settings.alarm_rate, adapt=settings.adapt == "rls"
-    )
+    adapt = settings.adapt == "rls"
+    predictor = checkpoint.predictor(settings.device, alarm_rate=settings.alarm_rate, adapt=adapt)
+    if torch := sys.modules.get("torch"):  # only where the step needs it
+        torch.set_num_threads(1)  # matrices are small: threads would only wait for each other
+    return checkpoint, predictor
 
 
 def _limits(settings: Settings) -> Limits:

@@ -9,7 +9,8 @@ import pytest
 import torch
 from hypothesis import settings
 
-from models import Checkpoint, Elman, ElmanConfig, Scaler, save
+from models import Checkpoint, ElmanConfig, Scaler, save
+from models.elman import Elman
 from tests.models.examples import calibration
 
 for variable in [name for name in os.environ if name.startswith("ELMAN_")]:
@@ -35,7 +36,7 @@ def random_checkpoint(
     network = Elman(config, torch.Generator().manual_seed(seed))
     names = tuple(f"f{i}" for i in range(features))
     known = calibration(features, error=1.0, settling=(2.0, 1.5, 1.0)) if calibrated else None
-    return Checkpoint(network, scaler, names, training={"seed": seed}, calibration=known)
+    return Checkpoint(network.weights(), scaler, names, training={"seed": seed}, calibration=known)
 
 
 @pytest.fixture

@@ -9,9 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models import Calibration, Elman
+from models import Calibration
 from models.calibration import PROBABILITIES
-from models.monitor import LEVEL_RATE, LIMIT, MEAN_RATE, SMALLEST
+from models.elman import Elman
+from models.outlook import LEVEL_RATE, LIMIT, MEAN_RATE, SMALLEST
 from training.data import Split
 from training.streams import Streams
 

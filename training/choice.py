@@ -7,7 +7,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from models import Elman
+from models.elman import Elman
 from training.errors import TrainingError, WorseThanNaiveError
 from training.readout import STRENGTHS, Moments, Ridge
 from training.streams import Streams

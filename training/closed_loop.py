@@ -6,7 +6,7 @@ from math import ceil
 import torch
 from torch import Tensor
 
-from models import Elman
+from models.elman import Elman
 from training.streams import Part, Streams
 from training.team import Team
 

@@ -132,7 +132,7 @@ def _judge(
     horizon = max((h for h in HORIZONS if h <= split.rows - split.calibration), default=1)
     origins = origins_of(split, horizon)
     steps, intervals = one_step(predictor, series.values)
-    alone = Predictor(predictor.network, predictor.scaler, "cpu", predictor.targets)  # forecasts need no more, and fast
+    alone = Predictor(predictor.weights, predictor.scaler, "cpu", predictor.targets)  # forecasts need no more, and fast
     paths = free_running(alone, series.values, origins, horizon)
     judged = []
     for column, feature in enumerate(dataset.features[: dataset.targets]):

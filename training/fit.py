@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from models import Elman, ElmanConfig
+from models import ElmanConfig
+from models.elman import Elman
 from training import loop
 from training.choice import Kept, Readout, Rows, keep, read_with, readouts
 from training.loop import Loop, Options, judge

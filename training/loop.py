@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from models import Elman
 from models.calibration import LEVEL
 from models.config import Nonlinearity
+from models.elman import Elman
 from training import closed_loop
 from training.choice import SKIP, Kept, Readout, Rows, best_strength, read_with
 from training.errors import DivergenceError

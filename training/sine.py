@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from models import Checkpoint, Elman, ElmanConfig, NumericalError, Scaler
+from models import Checkpoint, ElmanConfig, NumericalError, Scaler
+from models.elman import Elman
 from training import tutorial
 from training.readout import Moments, Ridge
 from training.start import SHORT, orthogonal
@@ -84,7 +85,7 @@ def _solved(network: Elman) -> Elman:
 
 def _alone(network: Elman) -> np.ndarray[Any, np.dtype[np.float64]]:
     """What it predicts for SINE[ALONE:] when it has heard nothing but what is before."""
-    predictor = Checkpoint(network, Scaler.identity(1), ("sine",)).predictor("cpu")
+    predictor = Checkpoint(network.weights(), Scaler.identity(1), ("sine",)).predictor("cpu")
     context = predictor.observe(SINE[None, :ALONE, None], predictor.zero_context()).context
     try:
         return predictor.forecast(context, len(SINE) - ALONE).path[0, :, 0]
@@ -99,7 +100,7 @@ def _learned(network: Elman, seed: int, how: dict[str, Any]) -> Learned:
         "versions": versions(),
     } | how
     warmup = forgetting_steps(network, torch.tensor(SINE[:, None], dtype=torch.float32))
-    checkpoint = Checkpoint(network, Scaler.identity(1), ("sine",), training=record, warmup=warmup)
+    checkpoint = Checkpoint(network.weights(), Scaler.identity(1), ("sine",), training=record, warmup=warmup)
     predictor = checkpoint.predictor("cpu")
     predictions = predictor.observe(SINE[None, :-1, None], predictor.zero_context()).predictions
     return Learned(checkpoint, predictions[0, :, 0].tolist())

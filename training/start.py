@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from models import Elman, ElmanConfig
+from models import ElmanConfig
+from models.elman import Elman
 
 Blocks = tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
 

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models import Elman
+from models.elman import Elman
 from training.data import Split
 
 Part = Literal["train", "validation", "calibration"]

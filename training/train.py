@@ -92,7 +92,7 @@ def train(
     longest = max(range(len(splits)), key=lambda number: splits[number].calibration)
     known = torch.from_numpy(scaled[longest][: splits[longest].calibration])
     unfinished = Checkpoint(
-        found.network,
+        found.network.weights(),
         scaler,
         dataset.features,
         units,

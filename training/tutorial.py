@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models import Elman, ElmanConfig
+from models import ElmanConfig
+from models.elman import Elman
 
 CONTEXT_UNITS = 6
 STEPS = 20

@@ -5,7 +5,7 @@ from math import ceil
 import torch
 from torch import Tensor
 
-from models import Elman
+from models.elman import Elman
 
 TOLERANCE = 1e-3  # scaled units
 STARTS = 64

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import Predictor
-from models.monitor import AGES
+from models.outlook import AGES
 from training.accuracy import CHEAP
 from training.data import Dataset, Series, Split
 from training.loop import Options

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from models import Calibration, Elman, Predictor
+from models import Calibration, Predictor
 from models.calibration import LEVEL
+from models.elman import Elman
 from models.predictor import Values
 from tests.accuracy.engine import Heard, adapted, hear
 from tests.accuracy.scores import hits, mean, rmse, winkler, worst_window
@@ -122,7 +123,7 @@ def persistence(case: Case, trained: Trained) -> tuple[Values, Values]:
     scaler, targets, begin = trained.checkpoint.scaler, case.dataset.targets, case.split.calibration
     values = case.dataset.series[0].values
     known: Calibration | None = calibrate(network, [scaler.scaled(values)], [case.split], targets, LEVEL)
-    predictor = Predictor(network.float(), scaler, "cpu", targets, known)
+    predictor = Predictor(network.weights(), scaler, "cpu", targets, known)
     watch = predictor.observe(values[None, :-1], predictor.zero_context()).watch
     if watch is None:
         nothing = np.full((len(values) - begin, targets), np.nan)

@@ -18,7 +18,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models import Calibration, Elman, Predictor, Scaler, load
+from models import Calibration, Predictor, Scaler, load
+from models.elman import Elman
 from tests.benchmarks.tables import Table
 
 SIZES = (6, 16, 64)
@@ -118,7 +119,7 @@ def _cells(case: Case) -> Iterator[str]:
 
 
 def _predictor(case: Case, calibration: Calibration | None) -> Outputs:
-    predictor = Predictor(case.network, Scaler.identity(1), "cpu", calibration=calibration)
+    predictor = Predictor(case.network.weights(), Scaler.identity(1), "cpu", calibration=calibration)
     values, context = case.x.double().numpy(), predictor.zero_context(case.streams)
     return lambda: torch.from_numpy(predictor.observe(values, context).predictions)
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from models import Calibration
 from models.calibration import LEVEL, PROBABILITIES
 from models.monitor import Monitor
+from models.outlook import Outlook
 from training.calibrate import _distribution, _levels
 
 Samples = NDArray[np.float64]
@@ -64,7 +65,12 @@ def calibrated(kind: str) -> Calibration:
 
 
 def monitor(known: Calibration, rate: float = 1e-3) -> Monitor:
-    return Monitor(known, torch.device("cpu"), rate)
+    return Monitor(Outlook(known, rate), torch.device("cpu"))
+
+
+def start(watching: Monitor, streams: int) -> torch.Tensor:
+    """The state of streams that have seen nothing, (B, S)."""
+    return torch.from_numpy(watching.outlook.start(streams))
 
 
 def column(values: Samples) -> torch.Tensor:

@@ -4,17 +4,18 @@ import numpy as np
 import pytest
 import torch
 
-from models import Elman, ElmanConfig, Scaler
+from models import ElmanConfig, Scaler
 from models.adaptation import PENALTY, Adaptation
+from models.elman import Elman
 from models.predictor import Predictor, Values
 
 CONFIG = ElmanConfig(1, 4, 1, taps=(1, 2, 3), residual=True)
 
 
 def predictor(config: ElmanConfig = CONFIG, targets: int | None = None, adapt: bool = True) -> Predictor:
-    network = Elman(config, torch.Generator().manual_seed(0))
+    weights = Elman(config, torch.Generator().manual_seed(0)).weights()
     scaler = Scaler((10.0,) * config.input_size, (4.0,) * config.input_size)
-    return Predictor(network, scaler, "cpu", targets, adapt=adapt)
+    return Predictor(weights, scaler, "cpu", targets, adapt=adapt)
 
 
 def periodic(rows: int) -> Values:
@@ -45,7 +46,8 @@ def test_where_there_is_nothing_to_learn_it_does_next_to_no_harm() -> None:
     with torch.no_grad():
         network.readout_weight.zero_()
         network.readout_bias.zero_()  # the mean: nothing predicts noise better
-    plain, adapting = (Predictor(network, Scaler((10.0,), (4.0,)), "cpu", adapt=adapt) for adapt in (False, True))
+    weights, scaler = network.weights(), Scaler((10.0,), (4.0,))
+    plain, adapting = (Predictor(weights, scaler, "cpu", adapt=adapt) for adapt in (False, True))
     for seed in range(3):
         assert rmse(adapting, noisy(2000, seed), 1900) < 1.01 * rmse(plain, noisy(2000, seed), 1900)
 

@@ -7,37 +7,38 @@ import pytest
 import torch
 
 from models import alarm
-from tests.models.examples import Samples, calibrated, column, errors, monitor
+from models.monitor import aged, charted
+from tests.models.examples import Samples, calibrated, column, errors, monitor, start
 
 
 def ages(*steps: tuple[bool, bool]) -> list[list[float]]:
     """Of one stream after every step of (raised, calm)."""
     state, found = torch.zeros(1, 2), []
     for raised, calm in steps:
-        state = alarm.aged(state, torch.tensor([raised]), torch.tensor([calm]))
+        state = aged(state, torch.tensor([raised]), torch.tensor([calm]))
         found.append(state[0].tolist())
     return found
 
 
 def test_charts_add_up_what_exceeds_the_slack() -> None:
     high, low = torch.tensor([[0.0, 2.0, 2.0]]), torch.tensor([[0.0, 0.25, 3.0]])
-    high, low = alarm.charted(torch.tensor([[2.0, -1.0, 0.0]]), high, low, 10.0)
+    high, low = charted(torch.tensor([[2.0, -1.0, 0.0]]), high, low, 10.0)
     assert high.tolist() == [[1.5, 0.5, 1.5]]
     assert low.tolist() == [[0.0, 0.75, 2.5]]
 
 
 def test_charts_do_not_fall_below_zero_and_no_value_fills_them() -> None:
     zero = torch.zeros(1, 1)
-    high, low = alarm.charted(torch.tensor([[1e9]]), zero, zero, 10.0)
+    high, low = charted(torch.tensor([[1e9]]), zero, zero, 10.0)
     assert [high.item(), low.item()] == pytest.approx([alarm.CLIP - alarm.SLACK, 0.0])
-    high, low = alarm.charted(torch.tensor([[-1e9]]), zero, zero, 10.0)
+    high, low = charted(torch.tensor([[-1e9]]), zero, zero, 10.0)
     assert [high.item(), low.item()] == pytest.approx([0.0, alarm.CLIP - alarm.SLACK])
 
 
 def test_charts_hold_so_many_thresholds_at_most() -> None:
     high = low = torch.zeros(1, 1)
     for _ in range(100):
-        high, low = alarm.charted(torch.full((1, 1), 3.0), high, low, 8.0)
+        high, low = charted(torch.full((1, 1), 3.0), high, low, 8.0)
     assert (high.item(), low.item()) == (alarm.ROOM * 8.0, 0.0)
 
 
@@ -67,7 +68,7 @@ def test_what_raises_an_alarm_begins_it_even_if_the_charts_are_calm() -> None:
 
 def test_streams_of_a_batch_have_their_own_alarms() -> None:
     state = torch.tensor([[0.0, 0.0], [4.0, 0.0], [4.0, 2.0]])
-    after = alarm.aged(state, torch.tensor([True, False, False]), torch.tensor([False, True, True]))
+    after = aged(state, torch.tensor([True, False, False]), torch.tensor([False, True, True]))
     assert after.tolist() == [[1, 0], [5, 1], [5, 3]]
 
 
@@ -92,7 +93,7 @@ def alarms(kind: str, rate: float, shifts: Samples, steps: int, begin: int) -> S
     """
     watching, values, streams = monitor(calibrated(kind), rate), errors(kind, steps, len(shifts)), len(shifts)
     values[begin:] += shifts * values.std()
-    unit, prediction, state, found = torch.ones(streams, 1), torch.zeros(streams, 1), watching.start(streams), []
+    unit, prediction, state, found = torch.ones(streams, 1), torch.zeros(streams, 1), start(watching, streams), []
     with torch.inference_mode():
         for value in values:
             seen, state = watching.update(column(value), prediction, unit, state)

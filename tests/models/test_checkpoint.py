@@ -11,7 +11,8 @@ import safetensors
 import torch
 from safetensors.torch import load_file, save_file
 
-from models import Checkpoint, CheckpointError, Elman, ElmanConfig, Scaler, load, save
+from models import Checkpoint, CheckpointError, ElmanConfig, Scaler, load, save
+from models.elman import Elman
 from tests.conftest import MakeCheckpoint, random_checkpoint
 from tests.models.examples import SKEWED, calibration
 
@@ -56,7 +57,7 @@ def test_what_is_saved_is_loaded(tmp_path: Path, options: dict[str, Any]) -> Non
 
 def test_the_fingerprint_changes_with_weights_and_with_the_scaler() -> None:
     checkpoint, other_weights = random_checkpoint(), random_checkpoint(seed=1)
-    other_scaler = Checkpoint(checkpoint.network, Scaler((0.0,), (1.0,)), checkpoint.features)
+    other_scaler = Checkpoint(checkpoint.weights, Scaler((0.0,), (1.0,)), checkpoint.features)
     assert len({c.fingerprint for c in (checkpoint, other_weights, other_scaler)}) == 3
 
 
@@ -88,7 +89,7 @@ def test_a_fingerprint_never_drifts() -> None:
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.fill_(0.5)
-    checkpoint = Checkpoint(network, Scaler((1.0,), (2.0,)), ("x",))
+    checkpoint = Checkpoint(network.weights(), Scaler((1.0,), (2.0,)), ("x",))
     assert checkpoint.fingerprint == "1c0e422c679f3bcf0dd03d2425ae0673867447438fcdc8b0b332eb61c92768b5"
 
 
@@ -144,9 +145,9 @@ def test_saving_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pyte
 
 def test_parts_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="2 features"):
-        Checkpoint(Elman(ElmanConfig(1, 4, 1)), Scaler.identity(1), ("a", "b"))
+        Checkpoint(Elman(ElmanConfig(1, 4, 1)).weights(), Scaler.identity(1), ("a", "b"))
     with pytest.raises(ValueError, match="units"):
-        Checkpoint(Elman(ElmanConfig(1, 4, 1)), Scaler.identity(1), ("a",), units=("K", "m"))
+        Checkpoint(Elman(ElmanConfig(1, 4, 1)).weights(), Scaler.identity(1), ("a",), units=("K", "m"))
 
 
 def test_no_file(tmp_path: Path) -> None:

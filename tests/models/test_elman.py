@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from models import Elman, ElmanConfig
+from models import ElmanConfig
 from models.config import Nonlinearity
+from models.elman import Elman
 
 EXACT: Any = {"rtol": 0, "atol": 1e-6}
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from numba import njit
 from scipy.special import erfc
 
@@ -157,9 +156,8 @@ def test_the_place_in_a_batch_changes_no_bit(options: dict[str, Any]) -> None:
 def exploding() -> Checkpoint:
     """A value above 1,000 brings it to infinity."""
     checkpoint = random_checkpoint(nonlinearity="relu", bias=False)
-    with torch.no_grad():
-        for weight in checkpoint.network.parameters():
-            weight.fill_(1e12)
+    for weight in checkpoint.weights.arrays.values():
+        weight.fill(1e12)
     return checkpoint
 
 
@@ -284,7 +282,7 @@ def rounded(plan: Any, numbers: Any, steps: int) -> bool:
 
 @pytest.mark.parametrize("scaler", [Scaler((10.0, -3e5), (4.0, 1e4)), Scaler((0.0, 5.0), (1e-9, 3.0))])
 def test_raw_units_are_rounded_as_the_scaler_does(scaler: Scaler) -> None:
-    plan, _ = plan_of(random_checkpoint(2).network, scaler, 2, None)
+    plan, _ = plan_of(random_checkpoint(2).weights, scaler, 2, None)
     scaled = np.random.default_rng(0).standard_cauchy(size=(1000, 2)).astype(np.float32)
     scaled[:6, 0] = 0.0, 1.0, 10.0, 1e30, 1e-30, np.nan
     numbers = scaled.astype(np.float64)

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from models.calibration import PROBABILITIES, Calibration
-from models.monitor import AGES, FIELDS, KNOTS, LIMIT, SMALLEST, Monitor, Seen, state_size
+from models.monitor import Monitor, Seen
+from models.outlook import AGES, FIELDS, KNOTS, LIMIT, SMALLEST, state_size
 from tests.models.examples import (
     HORIZONS,
     MEAN_ABSOLUTE,
@@ -18,6 +19,7 @@ from tests.models.examples import (
     calibration,
     errors,
     monitor,
+    start,
 )
 
 LEVELS = (0.5, 0.8, 0.9, 0.99, 0.995, 0.999)
@@ -34,7 +36,7 @@ def fields(state: Tensor, targets: int = 1) -> dict[str, Tensor]:
 def watched(watching: Monitor, values: Samples, unit: float = 1.0, state: Tensor | None = None) -> tuple[Seen, Tensor]:
     """Values (T, B, O) of which 0 was predicted -> what they told, (T, B, O) each, and the last state (B, S)."""
     x = torch.from_numpy(values.astype(np.float32))
-    state = watching.start(x.shape[1]) if state is None else state
+    state = start(watching, x.shape[1]) if state is None else state
     told = []
     with torch.inference_mode():
         for value in x:
@@ -55,13 +57,24 @@ def lived(watching: Monitor, targets: int = 1, streams: int = 1, steps: int = 60
     return watched(watching, 2 * generator.exponential(size=(steps, streams, targets)) - 1.7)[1]
 
 
+def intervals(watching: Monitor, path: Tensor, unit: Tensor, state: Tensor, level: float) -> Tensor:
+    """Of forecasts, (2, B, K, O)."""
+    return torch.from_numpy(watching.outlook.intervals(path.numpy(), unit.numpy(), state.numpy(), level))
+
+
+def condition(watching: Monitor, unit: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+    """What a level is now, and the width of the interval, (B, O) each."""
+    size, width = map(torch.from_numpy, watching.outlook.condition(unit.numpy(), state.numpy()))
+    return size, width
+
+
 def test_a_stream_begins_as_the_checkpoint_says() -> None:
-    state = monitor(calibration(2, error=0.5)).start(3)
+    state = start(monitor(calibration(2, error=0.5)), 3)
     assert state.shape == (3, state_size(2)) == (3, 2 * (6 + KNOTS) + 2)
-    start = fields(state, 2)
-    assert (start["level"] == 0.5).all()
-    assert all((start[name] == 0).all() for name in ("count", "last", "mean", "high", "low"))
-    np.testing.assert_allclose(start["quantiles"], np.broadcast_to(NORMAL, (3, 2, KNOTS)), rtol=1e-6)
+    begun = fields(state, 2)
+    assert (begun["level"] == 0.5).all()
+    assert all((begun[name] == 0).all() for name in ("count", "last", "mean", "high", "low"))
+    np.testing.assert_allclose(begun["quantiles"], np.broadcast_to(NORMAL, (3, 2, KNOTS)), rtol=1e-6)
     assert not state[:, -AGES:].any()
 
 
@@ -117,7 +130,7 @@ def test_coverage_holds_while_a_stream_drifts() -> None:
     drift = np.linspace(0, 6, steps)[:, None, None]
     x = torch.from_numpy((errors("normal", steps, streams)[..., None] * scale + drift).astype(np.float32))
     watching = monitor(calibrated("normal"))
-    state, zero, one, covered = watching.start(streams), torch.zeros(streams, 1), torch.ones(streams, 1), []
+    state, zero, one, covered = start(watching, streams), torch.zeros(streams, 1), torch.ones(streams, 1), []
     with torch.inference_mode():
         for value in x:
             lower, upper = watching.interval(zero, one, state, 0.9)
@@ -141,7 +154,7 @@ def test_quantiles_do_not_cross() -> None:
     """An error between two that are near and far out would move the lower one past the other."""
     quantiles = (*NORMAL[:-2], 9.9, 10.0)
     watching = monitor(calibration(quantiles=quantiles, error=1.0))
-    state = watching.start(1)
+    state = start(watching, 1)
     state[0, FIELDS.index("count")] = 9.0
     after = fields(step(watching, 9.95, state)[1])["quantiles"][0, 0]
     assert (after.diff() >= 0).all()
@@ -167,11 +180,11 @@ def test_streams_of_another_unit_are_as_surprising() -> None:
 
 def test_the_first_value_tells_nothing() -> None:
     watching = monitor(calibration())
-    seen, state = step(watching, 1e3, watching.start(1))
+    seen, state = step(watching, 1e3, start(watching, 1))
     assert all(bool(told.isnan()) for told in (seen.p, seen.error, seen.naive))
     assert fields(state)["count"] == 1
     assert fields(state)["last"] == 1e3
-    begun = watching.start(1)
+    begun = start(watching, 1)
     begun[0, :2] = torch.tensor([1.0, 1e3])
     torch.testing.assert_close(state, begun, rtol=0, atol=0)
 
@@ -197,8 +210,8 @@ def test_without_a_unit_nothing_is_said_and_nothing_learned() -> None:
     seen, after = watching.update(torch.full((1, 1), 5.0), zero, zero, state)
     assert all(bool(told.isnan()) for told in (seen.p, seen.error, seen.naive))
     assert watching.interval(zero, zero, state, 0.9).isnan().all()
-    assert watching.intervals(torch.zeros(1, 3, 1), zero, state, 0.9).isnan().all()
-    assert all(size.isnan().all() for size in watching.condition(zero, state))
+    assert intervals(watching, torch.zeros(1, 3, 1), zero, state, 0.9).isnan().all()
+    assert all(size.isnan().all() for size in condition(watching, zero, state))
     known, still = fields(state), fields(after)
     assert all(torch.equal(still[name], known[name]) for name in known.keys() - {"count", "last"})
     assert still["last"] == 5.0
@@ -237,7 +250,7 @@ def test_every_target_has_its_own_calibration() -> None:
         tail=((0.1, 0.001), (0.2, 0.3)),
         paths=((NORMAL, SKEWED),) * len(HORIZONS),
     )
-    watching, state = monitor(both), monitor(both).start(1)
+    watching, state = monitor(both), start(monitor(both), 1)
     for level in (0.9, 0.999):
         together = watching.interval(torch.zeros(1, 2), torch.ones(1, 2), state, level)
         for target in range(2):
@@ -251,13 +264,13 @@ def test_every_target_has_its_own_calibration() -> None:
                     paths=((both.quantiles[target],),) * len(HORIZONS),
                 )
             )
-            alone = single.interval(torch.zeros(1, 1), torch.ones(1, 1), single.start(1), level)
+            alone = single.interval(torch.zeros(1, 1), torch.ones(1, 1), start(single, 1), level)
             torch.testing.assert_close(together[..., one], alone)
 
 
 def test_an_alarm_is_raised_for_any_target() -> None:
     watching = monitor(calibration(3))
-    state = watching.start(3)
+    state = start(watching, 3)
     state[:, 0 :: len(FIELDS) + KNOTS][:, :3] = 5.0  # counts
     x = torch.tensor([[0.0, 0.0, 0.0], [0.0, 20.0, 0.0], [0.0, 0.0, torch.nan]])
     _, state = watching.update(x, torch.zeros(3, 3), torch.ones(3, 3), state)
@@ -277,7 +290,7 @@ def test_an_alarm_is_raised_for_any_target() -> None:
 )
 def test_nothing_a_stream_does_breaks_its_state(values: Samples) -> None:
     watching = monitor(calibration(error=2.0))
-    x, state = torch.from_numpy(values.astype(np.float32)), watching.start(1)
+    x, state = torch.from_numpy(values.astype(np.float32)), start(watching, 1)
     zero, one, known = torch.zeros(1, 1), torch.ones(1, 1), []
     with torch.inference_mode():
         for value in x:
@@ -333,10 +346,10 @@ def test_the_mean_follows_slowly_and_moves_the_interval() -> None:
 
 def test_while_a_context_is_young_larger_errors_are_expected() -> None:
     settled, young = monitor(calibration()), monitor(calibration(settling=(8.0, 4.0, 2.0, 1.0)))
-    usual = float(settled.condition(torch.ones(1, 1), settled.start(1))[1])
-    state, zero, one, widths, counts = young.start(1), torch.zeros(1, 1), torch.ones(1, 1), [], []
+    usual = float(condition(settled, torch.ones(1, 1), start(settled, 1))[1])
+    state, zero, one, widths, counts = start(young, 1), torch.zeros(1, 1), torch.ones(1, 1), [], []
     for _ in range(7):
-        widths.append(float(young.condition(one, state)[1]) / usual)
+        widths.append(float(condition(young, one, state)[1]) / usual)
         counts.append(float(fields(state)["count"]))
         state = state.clone()
         state[0, 0] = young.update(zero, zero, one, state)[1][0, 0]
@@ -355,20 +368,20 @@ def test_larger_errors_of_a_young_context_do_not_raise_the_level() -> None:
 def bands(watching: Monitor, state: Tensor, steps: int, level: float = 0.9, unit: float = 1.0) -> Tensor:
     """Around forecasts of 5, (2, K)."""
     path = torch.full((len(state), steps, 1), 5.0)
-    return watching.intervals(path, torch.full((len(state), 1), unit), state, level)[:, 0, :, 0]
+    return intervals(watching, path, torch.full((len(state), 1), unit), state, level)[:, 0, :, 0]
 
 
 @pytest.mark.parametrize("level", LEVELS)
 def test_the_first_band_of_a_forecast_is_the_interval(level: float) -> None:
     watching = monitor(calibration(quantiles=SKEWED, tail=(0.1, 0.2), settling=(2.0, 2.0)))
-    for state in (watching.start(1), lived(watching)):
+    for state in (start(watching, 1), lived(watching)):
         interval = watching.interval(torch.full((1, 1), 5.0), torch.full((1, 1), 3.0), state, level)
         torch.testing.assert_close(bands(watching, state, 4, level, 3.0)[:, 0], interval[:, 0, 0])
 
 
 def test_bands_of_a_new_stream_are_the_checkpoints_at_every_horizon() -> None:
     known = calibration(quantiles=SKEWED, error=2.0)
-    lower, upper = bands(monitor(known), monitor(known).start(1), 8)
+    lower, upper = bands(monitor(known), start(monitor(known), 1), 8)
     for horizon, rows in zip(known.horizons, known.paths, strict=True):
         assert float(lower[horizon - 1]) == pytest.approx(5 + 2 * rows[0][LOWER], rel=1e-5)
         assert float(upper[horizon - 1]) == pytest.approx(5 + 2 * rows[0][UPPER], rel=1e-5)
@@ -376,7 +389,7 @@ def test_bands_of_a_new_stream_are_the_checkpoints_at_every_horizon() -> None:
 
 def test_bands_widen_between_horizons_and_stay_beyond_the_farthest() -> None:
     watching = monitor(calibration())
-    lower, upper = bands(watching, watching.start(1), 20)
+    lower, upper = bands(watching, start(watching, 1), 20)
     width = upper - lower
     assert (width[:8].diff() > 0).all()
     torch.testing.assert_close(width[7:], width[7:8].expand(13))
@@ -387,7 +400,7 @@ def test_what_a_stream_has_shown_is_carried_over_to_its_forecasts() -> None:
     """In proportion: of a random walk with other errors than the checkpoint's, bands are still sqrt(k) as wide."""
     watching = monitor(calibration())
     state = lived(watching, steps=400)
-    assert not torch.allclose(fields(state)["quantiles"], watching.start(1)[:, len(FIELDS) : -AGES], atol=0.2)
+    assert not torch.allclose(fields(state)["quantiles"], start(watching, 1)[:, len(FIELDS) : -AGES], atol=0.2)
     mean = float(fields(state)["mean"])
     for bound in bands(watching, state, 8) - 5 - mean:
         for horizon in HORIZONS:
@@ -398,7 +411,7 @@ def test_the_condition_is_the_level_and_the_width_now() -> None:
     known: Calibration = calibration(level=0.5)
     watching = monitor(known)
     state, unit = lived(watching), torch.full((1, 1), 3.0)
-    size, width = watching.condition(unit, state)
+    size, width = condition(watching, unit, state)
     assert float(size) == pytest.approx(3 * float(fields(state)["level"]))
     lower, upper = watching.interval(torch.zeros(1, 1), unit, state, 0.5)
     assert float(width) == pytest.approx(float(upper - lower), rel=1e-5)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models import Calibration, DeviceError, NumericalError, Predictor, ValueRangeError
-from models.monitor import state_size
+from models.outlook import state_size
 from models.predictor import Observed, Values, Watch
 from tests.conftest import random_checkpoint
 from tests.models.examples import calibration
@@ -109,21 +109,16 @@ def test_an_observation_out_of_range_is_refused() -> None:
 
 def test_a_result_that_is_not_finite_is_an_error() -> None:
     checkpoint = random_checkpoint(nonlinearity="relu")
-    with torch.no_grad():
-        for weight in checkpoint.network.parameters():
-            weight.fill_(1e30)
+    for weight in checkpoint.weights.arrays.values():
+        weight.fill(1e30)
     predictor = checkpoint.predictor("cpu")
     with pytest.raises(NumericalError):
         predictor.observe(np.full((1, 5, 1), 1e6), predictor.zero_context())
 
 
-def test_predictors_of_one_checkpoint_do_not_share_their_network() -> None:
-    assert Predictor(CHECKPOINT.network, CHECKPOINT.scaler, "cpu").network is not CHECKPOINT.network
-
-
 def test_only_the_targets_are_told() -> None:
     """The other features are observed, and predicted only to go on with."""
-    predictor = Predictor(CHECKPOINT.network, CHECKPOINT.scaler, "cpu", targets=1)
+    predictor = Predictor(CHECKPOINT.weights, CHECKPOINT.scaler, "cpu", targets=1)
     observed = predictor.observe(VALUES, predictor.zero_context())
     predictions, context = observed.predictions, observed.context
     observed = PREDICTOR.observe(VALUES, PREDICTOR.zero_context())
@@ -208,7 +203,7 @@ def test_what_is_said_of_errors_is_of_every_value_and_target() -> None:
     observed = WATCHING.observe(streams, WATCHING.zero_context(3))
     assert [part.shape for part in arrays(observed)] == [(3, 9, 2)] * 6
     assert {part.dtype for part in arrays(observed)} == {np.dtype(np.float64)}
-    of_one = Predictor(CHECKPOINT.network, CHECKPOINT.scaler, "cpu", 1, calibration(1))
+    of_one = Predictor(CHECKPOINT.weights, CHECKPOINT.scaler, "cpu", 1, calibration(1))
     observed_one = of_one.observe(streams, of_one.zero_context(3))
     for one, both in zip(arrays(observed_one), arrays(observed), strict=True):
         np.testing.assert_allclose(one, both[..., :1], rtol=0, atol=1e-5)
@@ -308,7 +303,7 @@ def test_the_condition_is_in_raw_units() -> None:
 def test_cuda_where_there_is_none_is_refused() -> None:
     with pytest.raises(DeviceError, match="use cpu or auto"):
         CHECKPOINT.predictor("cuda")
-    assert CHECKPOINT.predictor("auto").device.type == "cpu"
+    assert CHECKPOINT.predictor("auto").device == "cpu"
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

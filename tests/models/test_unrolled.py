@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from models import Elman, ElmanConfig
+from models import ElmanConfig
+from models.elman import Elman
 from models.unrolled import TwoStepRNN, unfold
 
 

@@ -1,4 +1,6 @@
 import asyncio
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +29,26 @@ def test_it_opens_what_the_settings_name(make_checkpoint: MakeCheckpoint, device
     predictor = random_checkpoint().predictor("cpu")
     expected = predictor.observe(np.array([[[9.0]]]), predictor.zero_context()).predictions
     assert answer.response.predictions == expected[0, :, 0].tolist()
+
+
+LIGHT = """
+import sys
+import service.api
+from service.opening import open_engine
+from service.settings import Settings
+open_engine(Settings(checkpoint=sys.argv[1], device=sys.argv[2], adapt=sys.argv[3]))
+sys.exit("torch" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize(("device", "adapt", "torch"), [("cpu", "off", False), ("cpu", "rls", True)])
+def test_only_what_needs_pytorch_waits_for_it(
+    make_checkpoint: MakeCheckpoint, device: Device, adapt: str, torch: bool
+) -> None:
+    """To import it takes longer than everything else at a start."""
+    arguments = str(make_checkpoint(calibrated=True)), device, adapt
+    done = subprocess.run([sys.executable, "-c", LIGHT, *arguments], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (int(torch), ""), done.stderr
 
 
 def test_what_cannot_be_served_stops_the_start_with_one_line(tmp_path: Path) -> None:

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from models import Calibration, Elman, ElmanConfig
+from models import Calibration, ElmanConfig
 from models.calibration import PROBABILITIES
+from models.elman import Elman
 from tests.models.examples import MEAN_ABSOLUTE, NORMAL
 from tests.training.examples import QUICK, Values, autoregression, fitted, same, splits, trained
 from training.calibrate import FEWEST, HORIZONS, _distribution, calibrate

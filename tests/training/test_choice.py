@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from models import Elman, ElmanConfig
+from models import ElmanConfig
+from models.elman import Elman
 from tests.training.examples import QUICK, autoregression, fitted, logistic, random_walk
 from training.choice import Kept, Readout, keep
 from training.errors import TrainingError, WorseThanNaiveError

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from models import Elman, ElmanConfig
+from models import ElmanConfig
+from models.elman import Elman
 from tests.training.examples import QUICK, Values, fitted, logistic
 from training.choice import Readout
 from training.fit import assembled, tap_sets

@@ -8,7 +8,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from models import Elman, ElmanConfig
+from models import ElmanConfig
+from models.elman import Elman
 from training.data import Split
 from training.streams import Streams, groups_of
 

@@ -1,6 +1,7 @@
 import torch
 
-from models import Elman, ElmanConfig
+from models import ElmanConfig
+from models.elman import Elman
 from training.warmup import TOLERANCE, forgetting_steps
 
 SERIES = torch.sin(torch.arange(200.0) * 0.3)[:, None]
