@@ -8,6 +8,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from functools import cached_property
 from http import HTTPStatus
 from typing import Any
 
@@ -24,7 +25,7 @@ from service.errors import (
     ServiceError,
     TooLarge,
 )
-from service.routes import Headers, Reply, Request, Route, Routes, check_media_type
+from service.routes import Headers, Reply, Request, Route, Routes, check_media_type, head
 from service.settings import Settings, listed
 
 Scope = MutableMapping[str, Any]
@@ -66,37 +67,51 @@ class Door:
         if methods is None:
             await self._app(scope, receive, _reshaping(scope, send))
             return
+        method, headers = scope["method"], dict(scope["headers"])
         try:
-            reply = await self._answer(methods, scope, receive)
-        except Disconnected:
-            return
-        except ServiceError as error:
-            reply = _refusal(error)
-        routes.engine.metrics.requests.inc(template, reply.status)
-        await _send(send, reply, with_body=scope["method"] != "HEAD")
-
-    async def _answer(self, methods: Mapping[str, Route], scope: Scope, receive: Receive) -> Reply:
-        path, method = scope["path"], scope["method"]
-        try:
-            route = methods.get("GET" if method == "HEAD" else method)
-            if route is None:
-                allow = ", ".join([*methods, *(["HEAD"] if "GET" in methods else [])])
-                raise MethodNotAllowed(f"{path} takes {allow}, not {method}", allow=allow)
-            headers = dict(scope["headers"])
-            authorization = headers.get(b"authorization")
-            owner = "" if route.public else self._access.owner(authorization and authorization.decode("latin-1"))
-            if route.takes_body:
-                check_media_type(headers)
+            route, owner = self._admitted(methods, method, path, headers)
             body = await self._body(headers, receive) if method not in ("GET", "HEAD") else b""
             session_id = path.removeprefix(SESSIONS) if path.startswith(SESSIONS) else ""
-            return await route.handler(Request(owner, headers, scope["query_string"], body, session_id))
-        except ValidationError as error:
-            raise _invalid(error) from None
-        except (ServiceError, Disconnected):
-            raise
-        except Exception:
-            logger.exception("%s failed", method)
-            raise InternalError("something went wrong here; the service's log has the details") from None
+            reply = await route.handler(Request(owner, headers, scope["query_string"], body, session_id))
+        except Disconnected:
+            return
+        except Exception as error:
+            reply = _refusal(_known(error, method))
+        routes.engine.metrics.requests.inc(template, reply.status)
+        await _send(send, reply, with_body=method != "HEAD")
+
+    @cached_property
+    def posts(self) -> Mapping[bytes, tuple[str, Mapping[str, Route]]]:
+        """What `answer` answers."""
+        table = self._routes().table
+        return {path.encode(): (path, methods) for path, methods in table.items() if "POST" in methods}
+
+    async def answer(self, url: bytes, headers: Mapping[bytes, bytes], body: bytes) -> Reply:
+        """The same for a POST to one of `posts` that is complete."""
+        path, methods = self.posts[url]
+        try:
+            route, owner = self._admitted(methods, "POST", path, headers)
+            if len(body) > self._settings.max_body_bytes:
+                raise self._too_large()
+            reply = await route.handler(Request(owner, headers, b"", body))
+        except Exception as error:
+            reply = _refusal(_known(error, "POST"))
+        self._routes().engine.metrics.requests.inc(path, reply.status)
+        return reply
+
+    def _admitted(
+        self, methods: Mapping[str, Route], method: str, path: str, headers: Mapping[bytes, bytes]
+    ) -> tuple[Route, str]:
+        """The route, and whose sessions it may see."""
+        route = methods.get("GET" if method == "HEAD" else method)
+        if route is None:
+            allow = ", ".join([*methods, *(["HEAD"] if "GET" in methods else [])])
+            raise MethodNotAllowed(f"{path} takes {allow}, not {method}", allow=allow)
+        authorization = headers.get(b"authorization")
+        owner = "" if route.public else self._access.owner(authorization.decode("latin-1") if authorization else None)
+        if route.takes_body:
+            check_media_type(headers)
+        return route, owner
 
     async def _body(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
         limit, seconds = self._settings.max_body_bytes, self._settings.body_timeout_seconds
@@ -112,8 +127,22 @@ class Door:
         except TimeoutError:
             raise RequestTimeout(f"the body was not complete after {seconds:g} s") from None
         if max(len(body), announced) > limit:
-            raise TooLarge(f"the body is over the limit of {limit} bytes; send fewer values at a time")
+            raise self._too_large()
         return body
+
+    def _too_large(self) -> TooLarge:
+        limit = self._settings.max_body_bytes
+        return TooLarge(f"the body is over the limit of {limit} bytes; send fewer values at a time")
+
+
+def _known(error: Exception, method: str) -> ServiceError:
+    """What to tell of it."""
+    if isinstance(error, ValidationError):
+        return _invalid(error)
+    if isinstance(error, ServiceError):
+        return error
+    logger.error("%s failed", method, exc_info=error)
+    return InternalError("something went wrong here; the service's log has the details")
 
 
 def _invalid(error: ValidationError) -> InvalidRequest:
@@ -142,10 +171,7 @@ def _refusal(error: ServiceError) -> Reply:
 
 
 async def _send(send: Send, reply: Reply, *, with_body: bool = True) -> None:
-    headers: Headers = [*reply.headers]
-    if reply.status != HTTPStatus.NO_CONTENT:
-        headers += [(b"content-type", reply.media_type), (b"content-length", b"%d" % len(reply.payload))]
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.start", "status": reply.status, "headers": head(reply)})
     await send({"type": "http.response.body", "body": reply.payload if with_body else b""})
 
 

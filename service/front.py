@@ -3,6 +3,7 @@
 from typing import Any
 
 import bentoml
+import uvicorn.config
 
 
 class Fronted(bentoml.Service[Any]):  # type: ignore[misc]  # BentoML's types are unknown
@@ -13,7 +14,8 @@ class Fronted(bentoml.Service[Any]):  # type: ignore[misc]  # BentoML's types ar
     __slots__ = ()
 
     def to_asgi(self, is_main: bool = True) -> Any:
-        """The application, middlewares outermost."""
+        """The application, middlewares outermost, and the short way to it (service/lane.py)."""
+        uvicorn.config.HTTP_PROTOCOLS["auto"] = "service.lane:Lane"
         chosen = list(self.middlewares)
         self.middlewares.clear()
         try:

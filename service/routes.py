@@ -3,6 +3,7 @@
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from urllib.parse import parse_qs
 
 from pydantic import BaseModel
@@ -146,6 +147,13 @@ class Routes:
     async def page(self, _: Request) -> Reply:
         """GET /"""
         return Reply(openapi.PAGE.encode(), media_type=HTML)
+
+
+def head(reply: Reply) -> Headers:
+    """All headers of a reply."""
+    if reply.status == HTTPStatus.NO_CONTENT:
+        return reply.headers
+    return [*reply.headers, (b"content-type", reply.media_type), (b"content-length", b"%d" % len(reply.payload))]
 
 
 def check_media_type(headers: Mapping[bytes, bytes]) -> None:

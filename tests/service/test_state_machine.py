@@ -13,7 +13,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, multiple, rule
 from pydantic import SecretStr
@@ -36,6 +36,7 @@ SETTINGS = Settings(
     session_idle_seconds=IDLE,
     session_max_age_seconds=AGE,
     token_key=SecretStr("one key for all starts"),
+    store_timeout_seconds=60,  # what is late here is the machine
 )
 CHECKPOINT = random_checkpoint()
 PREDICTOR = CHECKPOINT.predictor("cpu")
@@ -409,5 +410,11 @@ TestInMemory = InMemory.TestCase
 TestWithSnapshot = WithSnapshot.TestCase
 TestInSqlite = InSqlite.TestCase
 TestInMemory.settings = TestWithSnapshot.settings = TestInSqlite.settings = settings(
-    max_examples=100, stateful_step_count=50
+    max_examples=100,
+    stateful_step_count=50,
+    phases=(
+        Phase.explicit,
+        Phase.reuse,
+        Phase.generate,
+    ),  # a failure is told as it was found: to shrink it takes minutes
 )

@@ -1,0 +1,124 @@
+"""The short way in: a request that comes in one piece is answered without the ceremony of ASGI.
+
+uvicorn makes a scope, a cycle, an event and two writes of every request, which costs more than to predict. A POST to
+one of the door's own routes whose body is there at once needs none of them; everything else goes uvicorn's way. Both
+lead to the same door (docs/decisions/0007-the-short-way-in.md).
+"""
+
+import logging
+from typing import Any, cast
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from service.door import Door
+from service.routes import Reply, head
+
+
+class Turn:
+    """What uvicorn asks of the request that it believes to be answering."""
+
+    def __init__(self) -> None:
+        self.response_complete = True
+        self.keep_alive = True
+        self.disconnected = False
+        self.message_event = self
+
+    def set(self) -> None:
+        """Nobody waits for a body."""
+
+
+class Lane(HttpToolsProtocol):
+    """uvicorn's protocol for one connection, with a short way for what is usual."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        door, logs = self.config.app, self.access_log and self.access_logger.isEnabledFor(logging.INFO)
+        short = isinstance(door, Door) and not (self.limit_concurrency or self.root_path or logs)
+        self._door: Any = door if short else None
+        self._turn = Turn()
+        self._parts: list[bytes] | None = None  # of the body of a request that may go the short way
+
+    def data_received(self, data: bytes) -> None:
+        """What is not complete by now goes the long way."""
+        super().data_received(data)
+        if self._parts is not None:
+            parts, self._parts = self._parts, None
+            if not self.transport.is_closing():
+                self._go_the_long_way()
+                for part in parts:
+                    super().on_body(part)
+
+    def on_message_begin(self) -> None:
+        """A request begins; which way it goes is seen when its headers are complete."""
+        self.url, self.headers, self.expect_100_continue = b"", [], False
+
+    def on_headers_complete(self) -> None:
+        """Choose the way."""
+        if self._may_be_short():
+            self._parts = []
+        else:
+            self._go_the_long_way()
+
+    def on_body(self, body: bytes) -> None:
+        """A part of it."""
+        if self._parts is None:
+            super().on_body(body)
+        else:
+            self._parts.append(body)
+
+    def on_message_complete(self) -> None:
+        """All of it is there."""
+        if self._parts is None:
+            super().on_message_complete()
+            return
+        body, self._parts = b"".join(self._parts), None
+        turn = self._turn
+        self.cycle = cast(Any, turn)
+        turn.response_complete, turn.keep_alive = False, True
+        task = self.loop.create_task(self._answer(self.url, dict(self.headers), body))
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
+
+    def _may_be_short(self) -> bool:
+        parser = self.parser
+        return (
+            self._door is not None
+            and self.url in self._door.posts
+            and parser.get_method() == b"POST"
+            and (self.cycle is None or self.cycle.response_complete)  # else it waits for its turn
+            and parser.get_http_version() == "1.1"
+            and parser.should_keep_alive()
+            and not parser.should_upgrade()
+            and not self.expect_100_continue
+        )
+
+    def _go_the_long_way(self) -> None:
+        url, headers, expected = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, expected
+        self.headers += headers
+        super().on_headers_complete()
+
+    async def _answer(self, url: bytes, headers: dict[bytes, bytes], body: bytes) -> None:
+        turn = self._turn
+        try:
+            reply = await self._door.answer(url, headers, body)
+            if self.flow.write_paused:
+                await self.flow.drain()
+            if not self.transport.is_closing():
+                self._write(reply, turn.keep_alive)
+        except BaseException:  # only what ends the process: the door answers for everything else
+            self.transport.close()
+            raise
+        finally:
+            turn.response_complete = True
+            self.on_response_complete()
+
+    def _write(self, reply: Reply, keep_alive: bool) -> None:
+        headers = [*self.server_state.default_headers, *head(reply)]
+        if not keep_alive:  # the service is about to stop
+            headers.append((b"connection", b"close"))
+        lines = [b"%b: %b\r\n" % header for header in headers]
+        self.transport.write(b"".join((STATUS_LINE[reply.status], *lines, b"\r\n", reply.payload)))
+        if not keep_alive:
+            self.transport.close()
