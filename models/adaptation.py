@@ -44,12 +44,13 @@ class Adaptation:
         self.width = config.readout_size + 1
         self._triangle = torch.tril_indices(self.width, self.width, device=device)
         self._sizes = config.correction_sizes(targets)
+        corrections, triangle, losses = (torch.zeros(size, device=device) for size in self._sizes)
+        triangle[self._triangle[0] == self._triangle[1]] = 1 / PENALTY
+        self._start = torch.cat((corrections, triangle, losses))
 
     def start(self, streams: int) -> Tensor:
         """Of streams that have seen nothing. (B, A)"""
-        corrections, triangle, losses = map(self._triangle.new_zeros, self._sizes)
-        triangle[self._triangle[0] == self._triangle[1]] = 1
-        return torch.cat((corrections.float(), triangle / PENALTY, losses.float())).repeat(streams, 1)
+        return self._start.repeat(streams, 1)
 
     def correct(self, said: Tensor, reading: Reading, state: Tensor) -> Tensor:
         """What the readout says, corrected. said: (B, O'), reading: features (B, P), state: (B, A) -> (B, O')"""

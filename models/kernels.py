@@ -179,6 +179,10 @@ class Kernel:
         self._plan_for = lru_cache(maxsize=64)(self._with_level)
         self._numbers = 1 if outlook is None else len(NUMBERS)
 
+    def slab(self, rows: int, width: int) -> Slab:
+        """As `Predictor.slab`."""
+        return np.zeros((rows, width), dtype=np.float32)  # memory is taken where it is first written
+
     def advance(self, values: Values, contexts: Slab, rows: Rows, after: Rows, level: float | None) -> Advanced:
         """As `Predictor.advance`."""
         if not values.flags.carray:

@@ -10,6 +10,7 @@ models/outlook.py describes the state of a stream. All functions are pure and ta
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -126,11 +127,17 @@ class Monitor:
 
     def _between(self, quantiles: Tensor, level: float) -> Tensor:
         """The inverse: errors between which so many lie. (..., O, Q) -> (2, ..., O)"""
-        shares, near, far = self.outlook.bound(level)
-        own, other = torch.tensor(shares, device=quantiles.device).unbind(dim=1)
+        own, other, near, far = self._bound(level)
         lower = own * quantiles[..., near] + other * quantiles[..., far]
         upper = own * quantiles[..., KNOTS - 1 - near] + other * quantiles[..., KNOTS - 1 - far]
         return torch.stack((lower, upper))
+
+    @lru_cache(maxsize=64)  # noqa: B019  # there is one monitor, as long as the process lives
+    def _bound(self, level: float) -> tuple[Tensor, Tensor, int, int]:
+        """`Outlook.bound` on the device."""
+        shares, near, far = self.outlook.bound(level)
+        own, other = torch.tensor(shares, device=self._tail.device).unbind(dim=1)
+        return own, other, near, far
 
 
 def charted(score: Tensor, high: Tensor, low: Tensor, threshold: float) -> tuple[Tensor, Tensor]:

@@ -164,11 +164,7 @@ class Predictor:
 
     def slab(self, rows: int) -> Slab:
         """Room for the contexts of so many streams, (rows, C), zeros that are no contexts yet."""
-        if self.device == "cpu":
-            return np.zeros((rows, self.context_size), dtype=np.float32)  # memory is taken where it is first written
-        import torch
-
-        return torch.zeros(rows, self.context_size, device=self.device)
+        return self._runtime.slab(rows, self.context_size)
 
     def advance(self, values: Values, contexts: Slab, rows: Rows, after: Rows, level: float | None = None) -> Advanced:
         """Feed observations of many streams, each of which succeeds or fails by itself.

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from models.adaptation import Adaptation
 from models.elman import Reading
+from models.launches import Launches
 from models.monitor import Monitor
 from models.outlook import Outlook
 from models.runtime import FAILED_NUMBER, FAILED_RANGE, Advanced, Context, Rows, Slab, Values
@@ -40,19 +41,44 @@ class Reference:
         self.adaptation = Adaptation(weights.config, targets, place) if sizes[-1] else None
         self.scaler, self.targets, self.sizes = scaler, targets, sizes
         self._targets_scaler = Scaler(scaler.mean[:targets], scaler.scale[:targets])
+        self._launches: Launches | None = None
+
+    @torch.inference_mode()
+    def slab(self, rows: int, width: int) -> Slab:
+        """As `Predictor.slab`. What happens in the latest of a GPU is launched at once."""
+        if self.device == "cpu":
+            return np.zeros((rows, width), dtype=np.float32)
+        slab = torch.zeros(rows, width, device=self.device)
+        self._launches = Launches(self.step, slab, self.network.config.input_size)
+        return slab
 
     @torch.inference_mode()
     def advance(self, values: Values, contexts: Slab, rows: Rows, after: Rows, level: float | None) -> Advanced:
         """As `Predictor.advance`."""
-        slab = torch.as_tensor(contexts)
         scaled = self.scaler.scaled_or_infinite(values)
-        failed = np.where(np.isinf(scaled).any(axis=(1, 2)), FAILED_RANGE, 0).astype(np.uint8)
-        numbers, h = self._observe(torch.from_numpy(scaled).to(self.device), slab[torch.from_numpy(rows)], level)
-        fine = np.isfinite(numbers[0]).all(axis=(1, 2)) & h.isfinite().all(dim=1).cpu().numpy()
-        failed[(failed == 0) & ~fine] = FAILED_NUMBER
-        kept = failed == 0
-        slab[torch.from_numpy(after[kept])] = h[torch.from_numpy(kept)]
-        return Advanced(numbers, failed)
+        x, before, behind = (torch.from_numpy(part) for part in (scaled, rows, after))
+        launches = self._launches
+        if launches is not None and contexts is launches.slab and launches.has(len(rows), values.shape[1], level):
+            told, fine = launches(x, before, behind)
+        else:
+            slab = torch.as_tensor(contexts)
+            told, fine = self.step(slab, x.to(slab.device), before.to(slab.device), behind.to(slab.device), level)
+        failed = np.where(fine.cpu().numpy(), 0, FAILED_NUMBER).astype(np.uint8)
+        failed[np.isinf(scaled).any(axis=(1, 2))] = FAILED_RANGE
+        return Advanced(self._told(told), failed)
+
+    def step(
+        self, slab: Tensor, x: Tensor, rows: Tensor, after: Tensor, level: float | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """The same without a look at any number, so that a GPU can be told all of it at once.
+
+        slab: (N, C), x: (B, T, F) scaled, rows, after: (B,) -> numbers, scaled, (K, B, T, O), who is fine (B,)
+        """
+        context = slab[rows]
+        told, h = self._observe(x, context, level)
+        fine = ~x.isinf().flatten(1).any(dim=1) & told[0].isfinite().flatten(1).all(dim=1) & h.isfinite().all(dim=1)
+        slab.index_copy_(0, after, torch.where(fine[:, None], h, slab[after]))
+        return told, fine
 
     @torch.inference_mode()
     def free(self, contexts: Context, steps: int) -> Advanced:
@@ -64,7 +90,7 @@ class Reference:
             h = self.network.advance(y, h)
             _, _, y = self._peek(h, learned)
             path.append(y)
-        numbers = self._raw(torch.stack(path, dim=1))[None]
+        numbers = self._told(torch.stack(path, dim=1)[None, ..., : self.targets])
         return Advanced(numbers, np.where(np.isfinite(numbers[0]).all(axis=(1, 2)), 0, FAILED_NUMBER).astype(np.uint8))
 
     def divided(self, context: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -76,7 +102,7 @@ class Reference:
         """In which errors are counted, (B, O)."""
         return self.network.unit(h)[:, : self.targets]
 
-    def _observe(self, scaled: Tensor, context: Tensor, level: float | None) -> tuple[Values, Tensor]:
+    def _observe(self, scaled: Tensor, context: Tensor, level: float | None) -> tuple[Tensor, Tensor]:
         """(B, T, F), (B, C) -> numbers (K, B, T, O), contexts (B, C)"""
         network, monitor, adaptation = self.network, self.monitor, self.adaptation
         h, errors, learned = self.divided(context)
@@ -94,12 +120,10 @@ class Reference:
             predictions.append(y)
             if monitor is not None and level is not None:
                 bounds.append(monitor.interval(y[:, : self.targets], self.unit(h), errors, level))
-        after = torch.cat((h, errors, learned), dim=1)
-        numbers = [self._raw(torch.stack(predictions, dim=1))[None]]
+        numbers = torch.stack(predictions, dim=1)[None, ..., : self.targets]
         if monitor is not None:
-            p, error, naive = torch.stack(told, dim=2).cpu().numpy().astype(np.float64)
-            numbers += [self._raw(torch.stack(bounds, dim=2)), np.stack((_significant(p), error, naive))]
-        return np.concatenate(numbers), after
+            numbers = torch.cat((numbers, torch.stack(bounds, dim=2), torch.stack(told, dim=2)))
+        return numbers, torch.cat((h, errors, learned), dim=1)
 
     def _peek(self, h: Tensor, learned: Tensor) -> tuple[Reading, Tensor, Tensor]:
         """What is read in a context, what the readout says to it, and the prediction that follows, (B, F)."""
@@ -108,8 +132,13 @@ class Reference:
         corrected = said if self.adaptation is None else self.adaptation.correct(said, reading, learned)
         return reading, said, reading.prediction(corrected)
 
-    def _raw(self, outputs: Tensor) -> Values:
-        return self._targets_scaler.raw(outputs[..., : self.targets].cpu().numpy())
+    def _told(self, numbers: Tensor) -> Values:
+        """(K, ...) scaled -> (K, ...) as people read them"""
+        array = numbers.cpu().numpy()
+        told = array.astype(np.float64)
+        told[:3] = self._targets_scaler.raw(array[:3])
+        told[3:4] = _significant(told[3:4])
+        return told
 
 
 def _significant(p: Values) -> Values:

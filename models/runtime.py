@@ -42,6 +42,9 @@ class Runtime(Protocol):
 
     at_once: int
 
+    def slab(self, rows: int, width: int) -> Slab:
+        """As `Predictor.slab`."""
+
     def advance(self, values: Values, contexts: Slab, rows: Rows, after: Rows, level: float | None) -> Advanced:
         """As `Predictor.advance`."""
 
