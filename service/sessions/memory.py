@@ -4,7 +4,8 @@ import asyncio
 import heapq
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from service.sessions.store import Gone, Limits
 OVERHEAD_BYTES = 240  # of a session besides its row or record: key, dictionary entry, object heads; measured
 RETRY_AFTER_SECONDS = 10
 LISTED_INLINE = 10_000
+PACKED_AT_ONCE = 10_000
 
 Entry = int | bytes
 Indices = NDArray[np.int64]
@@ -141,8 +143,7 @@ class MemoryStore:
     def close(self) -> None:
         if self._snapshot_file is not None:
             self._expire()
-            live = ((key, self._packed(entry)) for key, entry in self._live.items())
-            snapshot.write(self._snapshot_file, live, self._gone.items())
+            snapshot.write(self._snapshot_file, self._all_packed(), self._gone.items())
 
     def _look(self, key: str) -> Entry | Gone | None:
         """What there is; a session that is over is gone, though it stays while somebody holds it."""
@@ -163,8 +164,16 @@ class MemoryStore:
             return self._own.record(entry)
         return Record.unpack(entry)
 
-    def _packed(self, entry: Entry) -> bytes:
-        return self._record(entry).pack() if isinstance(entry, int) else entry
+    def _packed(self, entries: Sequence[Entry]) -> list[bytes]:
+        """Each as a packed record."""
+        rows = [entry for entry in entries if isinstance(entry, int)]
+        packed = iter(self._own.packed(np.array(rows)) if rows else ())
+        return [next(packed) if isinstance(entry, int) else entry for entry in entries]
+
+    def _all_packed(self) -> Iterator[tuple[str, bytes]]:
+        live = iter(self._live.items())
+        while some := dict(islice(live, PACKED_AT_ONCE)):
+            yield from zip(some, self._packed(list(some.values())), strict=True)
 
     def _entered(self, record: Record) -> Entry:
         """What a record becomes here."""
