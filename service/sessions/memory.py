@@ -70,8 +70,8 @@ class MemoryStore:
 
     async def find(self, key: str) -> int | Record | Gone | None:
         found = self._look(key)
-        if isinstance(found, Gone) and key in self._live:
-            self._forget(key, found)
+        if isinstance(found, Gone | None) and (over := self._live.get(key)) is not None:
+            self._forget(key, Gone("expired", self._end(over)))
             self._on_expired(1)
             return self._gone.get(key)
         return Record.unpack(found) if isinstance(found, bytes) else found
@@ -151,7 +151,10 @@ class MemoryStore:
         entry = self._live.get(key)
         if entry is None:
             return self._gone.get(key)
-        return Gone("expired", self._end(entry)) if self._is_over(key, entry) else entry
+        if not self._is_over(key, entry):
+            return entry
+        gone = Gone("expired", self._end(entry))
+        return gone if self._is_recent(gone) else None
 
     @property
     def _own(self) -> Rows:
@@ -238,10 +241,13 @@ class MemoryStore:
         entry = self._live.pop(key)
         self._bytes -= self._size(entry) + OVERHEAD_BYTES
         self._leave(entry)
-        recent = self._clock() - gone.at <= self._limits.gone_seconds
+        recent = self._is_recent(gone)
         if recent:
             self._gone[key] = gone
         return recent
+
+    def _is_recent(self, gone: Gone) -> bool:
+        return self._clock() - gone.at <= self._limits.gone_seconds
 
     def _end(self, entry: Entry) -> float:
         """When a session expires if nothing comes."""
