@@ -118,7 +118,7 @@ class Columns:
             fine = self._note(sheet, chosen, rows, after, values, digests)
             engine.keeping.give_back(after[fresh & ~fine].tolist())
             kept = keys if fine.all() else [key for key, ok in zip(keys, fine.tolist(), strict=True) if ok]
-            await engine.keeping.keep_all(kept, after[fine])
+            await engine.store.keep_all(kept, after[fine])
             engine.metrics.created.inc(int((rows[fine] == START).sum()))
         except (SessionCapacity, StoreUnavailable) as error:
             sheet.errors.update(dict.fromkeys(chosen.tolist(), error))

@@ -41,7 +41,7 @@ class Custody:
     async def create(self, owner: str = "") -> SessionResponse:
         """A session at step 0 under an id that nobody can guess."""
         session_id, record = secrets.token_hex(ID_BYTES), self._engine.fresh()
-        await self._engine.keeping.commit(owner + session_id, record)
+        await self._engine.store.commit(owner + session_id, record)
         self._engine.metrics.created.inc()
         return self._response(session_id, record)
 
@@ -74,7 +74,7 @@ class Custody:
             record = Record(
                 token.model, token.context, token.step, live.created_at if live else now, now, fresh.history
             )
-            await engine.keeping.commit(key, record)
+            await engine.store.commit(key, record)
         if live is None:
             engine.metrics.created.inc()
         return self._response(session_id, record), live is None
@@ -84,8 +84,7 @@ class Custody:
         self._engine.check_id(session_id)
         key = owner + session_id
         async with self._engine.keeping.turn(key):
-            async with self._engine.keeping.in_time():
-                found = await self._engine.store.delete(key)
+            found = await self._engine.store.delete(key)
             self._engine.needed(found, session_id)
         self._engine.metrics.deleted.inc()
 

@@ -150,7 +150,7 @@ class Engine:
             self.metrics.rebuilds.inc()
         step = int(self.rows.step[after])
         started = time.perf_counter()
-        await self.keeping.keep(key, after)
+        await self.store.keep(key, after)
         timing.store = time.perf_counter() - started
         if not isinstance(found, int | Record):
             self.metrics.created.inc()

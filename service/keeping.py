@@ -1,14 +1,11 @@
-"""Who may work on a session, and what is kept of it: turns, free rows, and commits in time."""
+"""Who may work on a session, and where: turns and free rows."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
-import numpy as np
-from numpy.typing import NDArray
-
 from service.errors import Overloaded, SessionCapacity, StoreUnavailable
-from service.sessions import Record, Rows, Store
+from service.sessions import Rows, Store
 from service.settings import Settings
 from service.turns import Turns
 
@@ -69,48 +66,6 @@ class Keeping:
             self.turns.give(key)
         else:
             change.add_done_callback(lambda _: self.turns.give(key))
-
-    async def keep(self, key: str, row: int) -> None:
-        """Commit a row in time.
-
-        Raises:
-            SessionCapacity, StoreUnavailable: it is not kept; or, after the time was over, it may be: the same request
-                with its step finds out.
-        """
-        if self.store.in_place:
-            await self.store.keep(key, row)
-        else:
-            async with self.in_time():
-                await self.store.keep(key, row)
-
-    async def keep_all(self, keys: Sequence[str], rows: NDArray[np.int64]) -> None:
-        """The same for many, all or none."""
-        if self.store.in_place:
-            await self.store.keep_all(keys, rows)
-        else:
-            async with self.in_time():
-                await self.store.keep_all(keys, rows)
-
-    async def commit(self, key: str, record: Record) -> None:
-        """The same with a record."""
-        async with self.in_time():
-            await self.store.commit(key, record)
-
-    @asynccontextmanager
-    async def in_time(self) -> AsyncIterator[None]:
-        """The store may take so long and no longer.
-
-        Raises:
-            StoreUnavailable: it took longer.
-        """
-        seconds = self._settings.store_timeout_seconds
-        try:
-            async with asyncio.timeout(seconds):
-                yield
-        except TimeoutError:
-            raise StoreUnavailable(
-                f"the session store did not commit within {seconds:g} s; ask again with the same step", retry_after=1
-            ) from None
 
     def take(self, count: int = 1) -> list[int]:
         """Free rows.

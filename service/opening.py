@@ -23,7 +23,13 @@ def open_engine(settings: Settings) -> Engine:
     metrics.alarm_rate.set(settings.alarm_rate)
     with _refusals():
         checkpoint, predictor = _load(settings)
-        store = open_store(settings.session_store, settings.snapshot, _limits(settings), metrics.expired.inc)
+        store = open_store(
+            settings.session_store,
+            settings.snapshot,
+            _limits(settings),
+            metrics.expired.inc,
+            settings.store_timeout_seconds,
+        )
     return Engine(checkpoint, predictor, store, settings, metrics)
 
 

@@ -4,7 +4,8 @@ import asyncio
 import heapq
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from service.sessions.store import Gone, Limits
 OVERHEAD_BYTES = 240  # of a session besides its row or record: key, dictionary entry, object heads; measured
 RETRY_AFTER_SECONDS = 10
 LISTED_INLINE = 10_000
+PACKED_AT_ONCE = 10_000
 
 Entry = int | bytes
 Indices = NDArray[np.int64]
@@ -68,8 +70,8 @@ class MemoryStore:
 
     async def find(self, key: str) -> int | Record | Gone | None:
         found = self._look(key)
-        if isinstance(found, Gone) and key in self._live:
-            self._forget(key, found)
+        if isinstance(found, Gone | None) and (over := self._live.get(key)) is not None:
+            self._forget(key, Gone("expired", self._end(over)))
             self._on_expired(1)
             return self._gone.get(key)
         return Record.unpack(found) if isinstance(found, bytes) else found
@@ -141,8 +143,7 @@ class MemoryStore:
     def close(self) -> None:
         if self._snapshot_file is not None:
             self._expire()
-            live = ((key, self._packed(entry)) for key, entry in self._live.items())
-            snapshot.write(self._snapshot_file, live, self._gone.items())
+            snapshot.write(self._snapshot_file, self._all_packed(), self._gone.items())
 
     def _look(self, key: str) -> Entry | Gone | None:
         """What there is; a session that is over is gone, though it stays while somebody holds it."""
@@ -150,7 +151,10 @@ class MemoryStore:
         entry = self._live.get(key)
         if entry is None:
             return self._gone.get(key)
-        return Gone("expired", self._end(entry)) if self._is_over(key, entry) else entry
+        if not self._is_over(key, entry):
+            return entry
+        gone = Gone("expired", self._end(entry))
+        return gone if self._is_recent(gone) else None
 
     @property
     def _own(self) -> Rows:
@@ -163,8 +167,16 @@ class MemoryStore:
             return self._own.record(entry)
         return Record.unpack(entry)
 
-    def _packed(self, entry: Entry) -> bytes:
-        return self._record(entry).pack() if isinstance(entry, int) else entry
+    def _packed(self, entries: Sequence[Entry]) -> list[bytes]:
+        """Each as a packed record."""
+        rows = [entry for entry in entries if isinstance(entry, int)]
+        packed = iter(self._own.packed(np.array(rows)) if rows else ())
+        return [next(packed) if isinstance(entry, int) else entry for entry in entries]
+
+    def _all_packed(self) -> Iterator[tuple[str, bytes]]:
+        live = iter(self._live.items())
+        while some := dict(islice(live, PACKED_AT_ONCE)):
+            yield from zip(some, self._packed(list(some.values())), strict=True)
 
     def _entered(self, record: Record) -> Entry:
         """What a record becomes here."""
@@ -229,10 +241,13 @@ class MemoryStore:
         entry = self._live.pop(key)
         self._bytes -= self._size(entry) + OVERHEAD_BYTES
         self._leave(entry)
-        recent = self._clock() - gone.at <= self._limits.gone_seconds
+        recent = self._is_recent(gone)
         if recent:
             self._gone[key] = gone
         return recent
+
+    def _is_recent(self, gone: Gone) -> bool:
+        return self._clock() - gone.at <= self._limits.gone_seconds
 
     def _end(self, entry: Entry) -> float:
         """When a session expires if nothing comes."""

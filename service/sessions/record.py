@@ -18,6 +18,22 @@ _LAST_1 = struct.Struct("<Q16sI")
 _TIMES = struct.Struct("<dd")
 
 
+def layout(context: int, history: tuple[int, int], answer: tuple[int, int]) -> np.dtype[np.void]:
+    """What `Record.pack` makes of a record whose last request was one observation, as the fields of an array's items.
+
+    context: C; history: (n, F); answer: (K, O), predictions and bounds.
+    """
+    return np.dtype(
+        [
+            *(("version", "u1"), ("used_at", "<f8"), ("created_at", "<f8"), ("step", "<u8")),
+            *(("model", f"V{MODEL_BYTES}"), ("size", "<u4"), ("features", "<u2"), ("rows", "<u4"), ("answered", "<u4")),
+            *(("context", "<f4", (context,)), ("history", "<f8", history)),
+            *(("base", "<u8"), ("digest", "<u8", (DIGEST_BYTES // 8,)), ("rebuilt", "<u4"), ("alarm", "<u8")),
+            *(("bounded", "u1"), ("answer", "<f8", answer)),
+        ]
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """The last applied request and what it was answered, for a client that asks again.

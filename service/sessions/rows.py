@@ -1,4 +1,4 @@
-"""The sessions of one model as rows of a few arrays: no object per session, and many of them are one gather.
+"""The sessions of one model as rows of two arrays: no object per session, and many of them are one gather.
 
 Axes: N rows, B rows at once, T time, F features, O targets, C context; K kinds of numbers in an answer: predictions, or
 these with lower, upper and anomaly.
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.predictor import Predictor, Slab, Values
-from service.sessions.record import DIGEST_BYTES, Answer, Record
+from service.sessions.record import DIGEST_BYTES, VERSION, Answer, Record, layout
 
 START = 0
 """The row of a stream that has seen nothing: every session that begins reads it, none writes it."""
@@ -20,6 +20,9 @@ ELSEWHERE = -1
 
 NOBODY = -1
 """The step of a row that is free."""
+
+UNSEEN = np.inf
+"""In a history, in place of observations from before it began."""
 
 Indices = NDArray[np.int64]
 
@@ -47,10 +50,21 @@ class Shape:
         return 4 if self.bounded else 1
 
     @property
+    def row(self) -> np.dtype[np.void]:
+        """What a row is besides its context: one place in memory, to be found once."""
+        return np.dtype(
+            [
+                *(("step", np.int64), ("used_at", np.float64), ("created_at", np.float64)),
+                *(("answered", np.int32), ("rebuilt", np.int32), ("digest", np.uint64, (DIGEST_BYTES // 8,))),
+                ("answer", np.float64, (self.kinds, self.targets)),
+                ("history", np.float64, (self.history, self.features)),
+            ]
+        )
+
+    @property
     def row_bytes(self) -> int:
         """Memory that a row takes."""
-        numbers = 3 + self.kinds * self.targets + self.history * self.features
-        return 4 * (self.context + 3) + 8 * numbers + DIGEST_BYTES
+        return 4 * self.context + self.row.itemsize
 
 
 def began(ages: Indices, steps: Indices) -> Indices:
@@ -60,7 +74,7 @@ def began(ages: Indices, steps: Indices) -> Indices:
 
 
 class Rows:
-    """The arrays, and which of their rows are free; `contexts` is on the device of the model.
+    """The two arrays, and which of their rows are free; `contexts` is on the device of the model.
 
     All memory is asked for at once and taken by the system as rows are used: nothing grows, so nobody waits for that.
     """
@@ -68,19 +82,19 @@ class Rows:
     def __init__(self, shape: Shape, predictor: Predictor, rows: int) -> None:
         self.shape = shape
         self.contexts: Slab = predictor.slab(rows)
-        self.step = np.zeros(rows, np.int64)
-        self.used_at, self.created_at = np.zeros(rows), np.zeros(rows)
+        self._rows = np.zeros(rows, f"V{shape.row.itemsize}")  # as plain bytes they are copied several times faster
+        fields = self._rows.view(shape.row)
+        self.step, self.used_at, self.created_at = fields["step"], fields["used_at"], fields["created_at"]
         self.long_bytes = 0
         self._predictor = predictor
-        self._answered, self._rebuilt = np.zeros(rows, np.int32), np.zeros(rows, np.int32)
-        self._digests = np.zeros((rows, DIGEST_BYTES // 8), np.uint64)
-        self._answers = np.zeros((rows, shape.kinds, shape.targets))
-        self._remembered = np.zeros(rows, np.int32)
-        self._history = np.zeros((rows, shape.history, shape.features))
+        self._answered, self._rebuilt = fields["answered"], fields["rebuilt"]
+        self._digests, self._answers, self._history = fields["digest"], fields["answer"], fields["history"]
         self._long: dict[int, Values] = {}  # answers (K, T, O) to several observations
         self._free: list[int] = []
         self._used = START + 1
+        self._packed = self._as_packed()
         predictor.write(self.contexts, START, predictor.zero_context())
+        self._history[START] = UNSEEN
 
     def take(self) -> int | None:
         """A free row, whose content means nothing, or None."""
@@ -112,7 +126,7 @@ class Rows:
         kept = record.history[-length:] if length else record.history[:0]
         self._predictor.write(self.contexts, row, record.context)
         self.step[row], self.created_at[row], self.used_at[row] = record.step, record.created_at, record.used_at
-        self._remembered[row] = len(kept)
+        self._history[row, : length - len(kept)] = UNSEEN
         if len(kept):
             self._history[row, length - len(kept) :] = kept
         self._answered[row] = 0
@@ -123,10 +137,38 @@ class Rows:
 
     def record(self, row: int) -> Record:
         """The content of a row."""
-        history = self._history[row, self.shape.history - self._remembered[row] :].copy()
+        history = self._history[row][self._history[row, :, 0] != UNSEEN]
         created_at, used_at = float(self.created_at[row]), float(self.used_at[row])
         context = self._predictor.read(self.contexts, row)
         return Record(self.shape.model, context, int(self.step[row]), created_at, used_at, history, self.last(row))
+
+    def packed(self, rows: Indices) -> list[bytes]:
+        """`record(row).pack()` of many; of those that are alike, as most are, at once."""
+        alike = (self._answered[rows] == 1) & (self._history[rows, :1, 0] != UNSEEN).all(axis=1)
+        if not alike.all():
+            made = iter(self.packed(rows[alike]))
+            each = zip(rows.tolist(), alike.tolist(), strict=True)
+            return [next(made) if usual else self.record(row).pack() for row, usual in each]
+        records = np.full(len(rows), self._packed, self._packed.dtype)
+        contexts = self.contexts[rows]
+        records["context"] = contexts if isinstance(contexts, np.ndarray) else contexts.cpu().numpy()
+        own = self._rows[rows].view(self.shape.row)
+        for name in ("used_at", "created_at", "step", "history", "digest", "rebuilt", "answer"):
+            records[name] = own[name]
+        records["base"] = records["step"] - 1
+        records["alarm"] = self.alarms(rows)
+        packed, size = records.tobytes(), records.itemsize
+        return [packed[start : start + size] for start in range(0, len(packed), size)]
+
+    def _as_packed(self) -> np.void:
+        """A packed record with what is the same in all that are alike."""
+        shape = self.shape
+        record = np.zeros(1, layout(shape.context, (shape.history, shape.features), (shape.kinds, shape.targets)))
+        record["version"], record["model"] = VERSION, np.void(shape.model)
+        record["size"], record["features"], record["rows"] = shape.context, shape.features, shape.history
+        record["answered"], record["bounded"] = 1, shape.bounded
+        packed: np.void = record[0]
+        return packed
 
     def last(self, row: int) -> Answer | None:
         """What the last request that was applied to a row was answered."""
@@ -153,9 +195,8 @@ class Rows:
         return int((running & (steps > 0)).sum())
 
     def follow(self, before: Indices, after: Indices, now: float) -> None:
-        """What a request does not change goes along to other rows; a session that begins is created now."""
-        for column in (self.step, self.created_at, self._remembered, self._history):
-            column[after] = column[before]
+        """What is to be advanced goes along to other rows; a session that begins is created now."""
+        self._rows[after] = self._rows[before]
         self.created_at[after[before == START]] = now
 
     def advanced(self, rows: Indices, values: Values, numbers: Values, digests: NDArray[np.uint64], now: float) -> None:
@@ -171,7 +212,6 @@ class Rows:
                 self._forget_long(row)
         if self.shape.history:
             self._history[rows] = np.concatenate((self._history[rows][:, 1:], values[:, None]), axis=1)
-            self._remembered[rows] = np.minimum(self._remembered[rows] + 1, self.shape.history)
 
     def advanced_long(self, row: int, values: Values, numbers: Values, digest: bytes, now: float) -> None:
         """Several observations were applied to a row. values: (T, F), numbers: (K, T, O)"""
@@ -180,7 +220,6 @@ class Rows:
         self._keep_answer(row, numbers, digest)
         if self.shape.history:
             self._history[row] = np.concatenate((self._history[row], values))[-self.shape.history :]
-            self._remembered[row] = min(int(self._remembered[row]) + len(values), self.shape.history)
 
     def rebuilt(self, row: int, observations: int) -> None:
         """The context that the last request was applied to had been rebuilt from so many."""

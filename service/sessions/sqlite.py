@@ -6,11 +6,11 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from itertools import chain, groupby
-from operator import itemgetter
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from service.errors import SessionCapacity, StoreUnavailable
@@ -29,6 +29,9 @@ logger = logging.getLogger("elman")
 
 Statement = tuple[str, tuple[object, ...]]
 
+BEGIN: Statement = "BEGIN", ()
+COMMIT: Statement = "COMMIT", ()
+
 
 def check(path: Path) -> None:
     """See whether a file can be opened as a store; it is made where there is none.
@@ -40,20 +43,67 @@ def check(path: Path) -> None:
     connection.close()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Write:
-    """Statements that belong together, and who waits for them (None: nobody)."""
+    """What is written at once: first what leaves, then what is kept, packed when it is written.
+
+    wait: who waits for it, None: nobody.
+    """
 
     statements: list[Statement]
-    done: asyncio.Future[None] | None = None
+    keys: list[str] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+    wait: "Wait | None" = None
+
+
+class Wait:
+    """For the end of a write, so long and no longer.
+
+    over: it has been written, or could not be, and `then` knows which; told: what those who wait are told, which may be
+    earlier that it takes too long.
+    """
+
+    def __init__(self, then: Callable[[bool], None], seconds: float) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._then = then
+        self._seconds = seconds
+        self.over: asyncio.Future[None] = self._loop.create_future()
+        self.told: asyncio.Future[None] = self._loop.create_future()
+        self.told.add_done_callback(asyncio.Future.exception)  # perhaps nobody is there any more who looks at it
+        self._timer = self._loop.call_later(seconds, self._late)
+
+    def end(self, error: Exception | None) -> None:
+        """To be called by any thread."""
+        with suppress(RuntimeError):  # the loop has ended, and with it all who waited
+            self._loop.call_soon_threadsafe(self._end, error)
+
+    def _end(self, error: Exception | None) -> None:
+        self._timer.cancel()
+        self._then(error is None)
+        self.over.set_result(None)
+        self._tell(error)
+
+    def _late(self) -> None:
+        late = f"the session store did not commit within {self._seconds:g} s; ask again with the same step"
+        self._tell(StoreUnavailable(late, retry_after=1))
+
+    def _tell(self, error: Exception | None) -> None:
+        if self.told.done():
+            return
+        if error is None:
+            self.told.set_result(None)
+        else:
+            self.told.set_exception(error)
 
 
 class SqliteStore(MemoryStore):
     """A memory store whose every change is first committed to a file, by a thread of its own.
 
-    Requests that arrive while a commit is under way share the next one (group commit), so that the price of a
-    transaction is paid once for all of them. The file is in WAL mode with full synchronisation, and locked for this
-    process as long as it lives.
+    What is kept in one turn of the event loop is one write, and writes that come while a commit is under way share the
+    next one (group commit), so that the price of a transaction is paid once for all of them. A request that leaves
+    meanwhile, or is refused because it takes too long, does not know the outcome; the write is seen through.
+
+    The file is in WAL mode with full synchronisation, and locked for this process as long as it lives.
 
     Raises:
         StoreUnavailable: the file cannot be opened, or another process has it.
@@ -67,12 +117,15 @@ class SqliteStore(MemoryStore):
         limits: Limits,
         expired: Callable[[int], None] = lambda _: None,
         clock: Callable[[], float] = time.time,
+        commit_seconds: float = 5,
     ) -> None:
         super().__init__(limits, expired, clock=clock)
         self._connection, rows = _open(path)
+        self._commit_seconds = commit_seconds
         self._failing = False
         self._arriving: dict[str, int] = {}  # new ones that are being committed, and their bytes
         self._changes: dict[str, asyncio.Future[None]] = {}
+        self._joint: Write | None = None  # what is kept in this turn of the event loop
         self._writes: queue.SimpleQueue[Write | None] = queue.SimpleQueue()
         self._restore(*rows)
         self._writer = threading.Thread(target=self._write_forever, name="sessions", daemon=True)
@@ -83,7 +136,7 @@ class SqliteStore(MemoryStore):
 
     async def keep_all(self, keys: Sequence[str], rows: Indices) -> None:
         self._arriving |= dict.fromkeys((key for key in keys if key not in self._live), self._row_size())
-        await self._committed(keys, rows.tolist())
+        await self._kept(keys, rows.tolist())
 
     async def commit(self, key: str, record: Record) -> None:
         await self._admitted(key, self._entered(record))
@@ -104,52 +157,58 @@ class SqliteStore(MemoryStore):
                 self._leave(entry)
                 raise
             self._arriving[key] = size + OVERHEAD_BYTES
-        await self._committed((key,), (entry,))
+        await self._kept((key,), (entry,))
 
-    async def _committed(self, keys: Sequence[str], entries: Sequence[Entry]) -> None:
-        """First in the file, then in memory."""
-        statements: list[Statement] = [
-            (snapshot.KEEP, (key, self._packed(entry))) for key, entry in zip(keys, entries, strict=True)
-        ]
-        statements += [(DROP, (key,)) for key in keys if key in self._gone]
+    def _kept(self, keys: Sequence[str], entries: Sequence[Entry]) -> asyncio.Future[None]:
+        """First in the file, then in memory; together with what else comes in this turn of the event loop."""
+        if self._joint is None:
+            together: list[str] = []
+            theirs: list[Entry] = []
+            wait = Wait(partial(self._ended, together, theirs), self._commit_seconds)
+            self._joint = Write([], together, theirs, wait)
+            asyncio.get_running_loop().call_soon(self._hand_over)
+        joint = self._joint
+        joint.keys += keys
+        joint.entries += entries
+        return self._wait(keys, joint)
 
-        def kept(done: asyncio.Future[None]) -> None:
-            failed = done.exception() is not None
-            for key, entry in zip(keys, entries, strict=True):
-                self._arriving.pop(key, None)
-                if failed:
-                    self._leave(entry)
-                else:
-                    self._put(key, entry)
+    def _hand_over(self) -> None:
+        if (write := self._joint) is not None:
+            self._joint = None
+            write.statements += [(DROP, (key,)) for key in write.keys if key in self._gone]
+            self._writes.put(write)
 
-        await self._written(keys, statements, kept)
+    def _ended(self, keys: list[str], entries: list[Entry], written: bool) -> None:
+        for key, entry in zip(keys, entries, strict=True):
+            self._arriving.pop(key, None)
+            self._changes.pop(key, None)
+            if written:
+                self._put(key, entry)
+            else:
+                self._leave(entry)
 
     async def delete(self, key: str) -> Record | Gone | None:
         found = await self.get(key)
         if isinstance(found, Record):
             gone = Gone("deleted", self._clock())
 
-            def deleted(done: asyncio.Future[None]) -> None:
-                if done.exception() is None:
+            def ended(written: bool) -> None:
+                self._changes.pop(key, None)
+                if written:
                     MemoryStore._forget(self, key, gone)
 
-            await self._written((key,), _forgetting(key, gone), deleted)
+            write = Write(_forgetting(key, gone), wait=Wait(ended, self._commit_seconds))
+            self._writes.put(write)
+            await self._wait((key,), write)
         return found
 
-    async def _written(
-        self, keys: Sequence[str], statements: list[Statement], then: Callable[[asyncio.Future[None]], None]
-    ) -> None:
-        """Have it written, and see it through: a request that leaves meanwhile does not know the outcome, but `then` is
-        told, and before anybody who waits.
-        """
-        done = asyncio.get_running_loop().create_future()
-        self._changes.update(dict.fromkeys(keys, done))
-        done.add_done_callback(then)
-        done.add_done_callback(lambda _: [self._changes.pop(key) for key in keys])
-        self._writes.put(Write(statements, done))
-        await asyncio.shield(done)
+    def _wait(self, keys: Sequence[str], write: Write) -> asyncio.Future[None]:
+        assert write.wait is not None
+        self._changes.update(dict.fromkeys(keys, write.wait.over))
+        return asyncio.shield(write.wait.told)
 
     def close(self) -> None:
+        self._hand_over()
         self._writes.put(None)
         self._writer.join()
         self._connection.close()
@@ -176,15 +235,19 @@ class SqliteStore(MemoryStore):
                     break
             writes = [write for write in group if write is not None]
             stopping = len(writes) < len(group)
-            _tell(writes, self._transact(writes))
+            error = self._transact(writes)
+            for write in writes:
+                if write.wait is not None:
+                    write.wait.end(error)
 
     def _transact(self, writes: list[Write]) -> Exception | None:
         connection = self._connection
         try:
-            connection.execute("BEGIN")
-            for sql, parameters in _gathered(statement for write in writes for statement in write.statements):
+            statements = [statement for write in writes for statement in write.statements]
+            statements += self._keeping(writes)
+            alone = len(statements) == 1  # then it is a transaction by itself
+            for sql, parameters in statements if alone else (BEGIN, *statements, COMMIT):
                 connection.execute(sql, parameters)
-            connection.execute("COMMIT")
         except Exception as error:  # whatever it is, the writer lives on and those who wait are told
             if not self._failing:
                 logger.error("the session store cannot commit: %s", error)
@@ -197,39 +260,20 @@ class SqliteStore(MemoryStore):
         self._failing = False
         return None
 
-
-def _gathered(statements: Iterable[Statement]) -> Iterator[Statement]:
-    """Records that follow each other are one statement: whenever SQLite is called the interpreter is let go of, and has
-    to be won back from the event loop.
-    """
-    for sql, same in groupby(statements, key=itemgetter(0)):
-        parameters = [parameters for _, parameters in same]
-        if sql != snapshot.KEEP:
-            yield from ((sql, each) for each in parameters)
-            continue
-        for start in range(0, len(parameters), MAX_ROWS):
-            rows = parameters[start : start + MAX_ROWS]
-            yield snapshot.keep(len(rows)), tuple(chain.from_iterable(rows))
+    def _keeping(self, writes: list[Write]) -> Iterator[Statement]:
+        """Many records are one statement: around every call of SQLite the interpreter is let go of, and has to be won
+        back from the event loop.
+        """
+        keys = [key for write in writes for key in write.keys]
+        packed = self._packed([entry for write in writes for entry in write.entries])
+        for start in range(0, len(keys), MAX_ROWS):
+            some = slice(start, start + MAX_ROWS)
+            rows = zip(keys[some], packed[some], strict=True)
+            yield snapshot.keep(len(keys[some])), tuple(chain.from_iterable(rows))
 
 
 def _forgetting(key: str, gone: Gone) -> list[Statement]:
     return [(FORGET, (key,)), (snapshot.REMEMBER, (key, gone.reason, gone.at))]
-
-
-def _tell(writes: list[Write], error: Exception | None) -> None:
-    waiting = [write.done for write in writes if write.done is not None]
-    if waiting:
-        with suppress(RuntimeError):  # the loop has ended, and with it all who waited
-            waiting[0].get_loop().call_soon_threadsafe(_resolve, waiting, error)
-
-
-def _resolve(waiting: list[asyncio.Future[None]], error: Exception | None) -> None:
-    for future in waiting:
-        if not future.done():
-            if error is None:
-                future.set_result(None)
-            else:
-                future.set_exception(error)
 
 
 def _open(path: Path) -> tuple[sqlite3.Connection, snapshot.Rows]:

@@ -75,7 +75,8 @@ class Store(Protocol):
 
         Raises:
             SessionCapacity: it is new and there is no room. A live session is never evicted.
-            StoreUnavailable: it could not be kept; nothing has changed.
+            StoreUnavailable: it could not be kept and nothing has changed; or it takes too long, and may be kept in the
+                end: the same request with its step finds out.
         """
 
     async def keep_all(self, keys: Sequence[str], rows: NDArray[np.int64]) -> None:

@@ -18,7 +18,6 @@ from service.errors import (
     Overloaded,
     SessionUnknown,
     StepConflict,
-    StoreUnavailable,
 )
 from service.metrics import Metrics
 from service.schemas import ForecastRequest, ForecastResponse, PredictRequest
@@ -292,25 +291,6 @@ def test_a_short_but_complete_history_rebuilds_exactly() -> None:
     checkpoint = replace(random_checkpoint(seed=1), warmup=50)
     other = moved(engine, checkpoint, session_history=50)
     assert predict(other, VALUES[3:4]) == predict(engine_of(checkpoint), VALUES[:4])[-1:]
-
-
-class StuckStore(MemoryStore):
-    """A disk that does not answer."""
-
-    in_place = False
-
-    async def keep(self, key: str, row: int) -> None:
-        await asyncio.sleep(3600)
-
-
-def test_a_commit_that_takes_too_long_is_refused_in_time() -> None:
-    checkpoint = random_checkpoint()
-    settings = Settings(store_timeout_seconds=0.05)
-    engine = Engine(checkpoint, checkpoint.predictor("cpu"), StuckStore(LIMITS), settings, Metrics())
-    with pytest.raises(StoreUnavailable, match=r"did not commit within 0\.05 s") as late:
-        ask(engine, [1.0])
-    assert late.value.details == {"retry_after": 1}
-    assert len(engine.keeping.turns) == 0
 
 
 def test_too_many_requests_at_a_time_are_refused_at_once() -> None:

@@ -45,9 +45,9 @@ class Race:
 
 
 @asynccontextmanager
-async def race(folder: Path, **settings: Any) -> AsyncIterator[Race]:
+async def race(folder: Path, commit_seconds: float = 5, **settings: Any) -> AsyncIterator[Race]:
     """Nothing is left waiting at the end, and the file holds what the memory holds."""
-    store = Gated(folder / "sessions.db", Clock())
+    store = Gated(folder / "sessions.db", Clock(), commit_seconds)
     try:
         yield (running := Race(store, **settings))
         await settle()
@@ -228,11 +228,12 @@ def test_whoever_leaves_while_committing_has_been_there_or_not(tmp_path: Path, m
 
 def test_a_request_whose_commit_takes_too_long_is_applied_once_when_it_is_repeated(tmp_path: Path) -> None:
     async def run() -> None:
-        async with race(tmp_path, store_timeout_seconds=0.05) as running:
+        async with race(tmp_path, commit_seconds=0.05) as running:
             await running.predict(*START)
             running.store.gate.clear()
-            with pytest.raises(StoreUnavailable, match="ask again with the same step"):
+            with pytest.raises(StoreUnavailable, match=r"within 0\.05 s; ask again with the same step") as late:
                 await running.predict(5.0, step=2)
+            assert late.value.details == {"retry_after": 1}
             again = asyncio.ensure_future(running.predict(5.0, step=2))
             await settle()
             running.store.gate.set()

@@ -14,25 +14,25 @@ import numpy as np
 import pytest
 
 from service.errors import StoreUnavailable
-from service.sessions import Gone, Record, SqliteStore, check_store, snapshot
-from service.sessions.sqlite import FORGET, Statement, Write, _gathered
+from service.sessions import Gone, Record, SqliteStore, check_store
+from service.sessions.sqlite import FORGET, Write
 from tests.service.sessions.test_stores import LIMITS, Clock, Shelf, packed, record
 
 PAGE_BYTES = 4096
 
 
 class Gated(SqliteStore):
-    """A store whose writer waits at a gate; it counts the writes of each transaction."""
+    """A store whose writer waits at a gate; it counts the sessions that each transaction keeps."""
 
-    def __init__(self, path: Path, clock: Clock) -> None:
+    def __init__(self, path: Path, clock: Clock, commit_seconds: float = 5) -> None:
         self.gate = Event()
         self.gate.set()
         self.groups: list[int] = []
-        super().__init__(path, LIMITS, clock=clock)
+        super().__init__(path, LIMITS, clock=clock, commit_seconds=commit_seconds)
 
     def _transact(self, writes: list[Write]) -> Exception | None:
         self.gate.wait()
-        self.groups.append(len(writes))
+        self.groups.append(sum(len(write.keys) for write in writes))
         return super()._transact(writes)
 
 
@@ -233,6 +233,56 @@ def test_requests_that_come_together_share_a_transaction(path: Path, clock: Cloc
         assert len(shelf.store) == 50
 
 
+def test_what_is_kept_in_a_turn_of_the_loop_is_kept_together_or_not_at_all(path: Path, clock: Clock) -> None:
+    async def crowd(store: Gated) -> list[BaseException | None]:
+        commits = [store.commit(str(i), record(clock)) for i in range(9)]
+        return await asyncio.gather(*commits, store.commit("large", large(clock)), return_exceptions=True)
+
+    with gated(path, clock) as store:
+        asyncio.run(store.commit("0", record(clock)))
+        with no_more_disk(store):
+            assert [type(outcome) for outcome in asyncio.run(crowd(store))] == [StoreUnavailable] * 10
+        assert len(store) == 1
+        assert asyncio.run(crowd(store)) == [None] * 10
+        assert store.groups == [1, 10, 10]
+    with opened(path, clock) as shelf:
+        assert len(shelf.store) == 10
+
+
+@pytest.mark.parametrize("moments", range(3))
+def test_what_is_being_kept_when_the_store_stops_is_kept(path: Path, clock: Clock, moments: int) -> None:
+    async def stop(store: SqliteStore) -> None:
+        keeping = asyncio.ensure_future(store.commit("a", record(clock)))
+        await asyncio.sleep(0)
+        for _ in range(moments):
+            await asyncio.sleep(0)
+        store.close()
+        await keeping
+
+    asyncio.run(stop(SqliteStore(path, LIMITS, clock=clock)))
+    with opened(path, clock) as shelf:
+        assert shelf.step("a") == 1
+
+
+def test_a_commit_that_takes_too_long_is_refused_in_time_and_seen_through(path: Path, clock: Clock) -> None:
+    async def wait(store: Gated) -> None:
+        store.gate.clear()
+        for acting in (store.commit("a", record(clock)), store.delete("b")):
+            with pytest.raises(StoreUnavailable, match=r"within 0\.05 s") as late:
+                await acting
+            assert late.value.details == {"retry_after": 1}
+        assert (await store.get("a"), packed(await store.get("b"))) == (None, record(clock).pack())
+        changes = [store.pending(key) for key in "ab"]
+        store.gate.set()
+        await asyncio.gather(*(change for change in changes if change is not None))
+        assert (packed(await store.get("a")), await store.get("b")) == (record(clock).pack(), Gone("deleted", 1000))
+        assert [store.pending(key) for key in "ab"] == [None, None]
+
+    with closing(Gated(path, clock, commit_seconds=0.05)) as store:
+        asyncio.run(store.commit("b", record(clock)))
+        asyncio.run(wait(store))
+
+
 @contextmanager
 def no_more_pages(store: SqliteStore) -> Iterator[None]:
     """The file may not grow."""
@@ -360,15 +410,18 @@ def test_a_session_does_not_expire_while_it_is_committed_or_deleted(
         assert ended(shelf)
 
 
-def test_many_records_are_few_statements_in_the_same_order(path: Path, clock: Clock) -> None:
-    statements: list[Statement] = [(snapshot.KEEP, (str(number % 100), bytes([number]))) for number in range(150)]
-    statements[120:120] = [(FORGET, ("19",)), (FORGET, ("20",))]
-    gathered = list(_gathered(statements))
-    assert len(gathered) == 5  # 64 and 56 records, two that are forgotten, 30 records
-    with closing(sqlite3.connect(path)) as connection:
-        snapshot.prepare(connection)
-        for sql, parameters in gathered:
-            connection.execute(sql, parameters)
-        kept = dict(connection.execute("SELECT key, record FROM sessions"))
-    expected = {str(number % 100): bytes([number]) for number in range(150)}
-    assert kept == {key: record for key, record in expected.items() if key != "19"}
+def test_many_records_are_few_statements_and_what_leaves_leaves_first(path: Path, clock: Clock) -> None:
+    keys = [str(number % 100) for number in range(150)]
+    records = [record(clock, step).pack() for step in range(1, 151)]
+    with opened(path, clock) as shelf:
+        store = shelf.store
+        assert isinstance(store, SqliteStore)
+        shelf.put("left", "0")
+        statements: list[str] = []
+        store._connection.set_trace_callback(statements.append)
+        kept = [Write([], [key], [packed]) for key, packed in zip(keys, records, strict=True)]
+        assert store._transact([*kept, Write([(FORGET, ("left",)), (FORGET, ("0",))])]) is None
+        store._connection.set_trace_callback(None)
+        assert len(statements) == 7  # begin, two that are forgotten, 64, 64 and 22 records, commit
+        found = dict(store._connection.execute("SELECT key, record FROM sessions"))
+    assert found == dict(zip(keys, records, strict=True))

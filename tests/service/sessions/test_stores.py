@@ -355,3 +355,15 @@ def test_a_batch_finds_no_session_that_is_over_behind_one_that_somebody_holds(cl
     clock.now = 1060.2
     assert store.rows(["over", "new"]).tolist() == [ELSEWHERE, START]  # it is then looked at by itself
     assert shelf.get("over") == Gone("expired", 1060)
+
+
+def test_a_session_that_somebody_holds_is_over_and_forgotten_as_if_nobody_did(make: MakeShelf, clock: Clock) -> None:
+    shelf = make()
+    shelf.store.adopt(rows(), {"a", "b"}.__contains__)
+    shelf.put("a", "b")
+    clock.now = 1061
+    assert shelf.get("a") == shelf.get("b") == Gone("expired", 1060)
+    clock.now = 1661
+    assert (shelf.get("a"), asyncio.run(shelf.store.find("b")), len(shelf.store)) == (None, None, 1)
+    shelf.put("a", step=3)
+    assert shelf.step("a") == 3
