@@ -14,6 +14,7 @@ from service.columns import Columns
 from service.custody import Custody
 from service.door import Door
 from service.front import Fronted
+from service.oip.routes import Protocol
 from service.opening import check, open_engine
 from service.orphans import die_with_supervisor
 from service.routes import Routes
@@ -43,7 +44,7 @@ def create(settings: Settings) -> bentoml.Service[Any]:
     def routes() -> Routes:
         torch.set_num_threads(1)  # matrices are small: threads would only wait for each other
         engine = open_engine(settings)
-        return Routes(engine, Custody(engine, settings))
+        return Routes(engine, Custody(engine, settings), Protocol(engine, settings).table)
 
     @bentoml.service(
         name="elman",

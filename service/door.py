@@ -1,4 +1,4 @@
-"""The native HTTP door: who asks, what for, and every error, whoever raised it, in the one shape.
+"""The HTTP door: who asks, what for, and every error, whoever raised it, in the one shape.
 
 It stands in front of BentoML's own routes because BentoML answers a body that is no JSON with 500, writes a traceback
 with the rejected values into the log, and has three error shapes of its own (docs/decisions/0001-door.md).
@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from service import codings
 from service.access import Access
 from service.errors import (
     STATUS,
@@ -24,6 +25,7 @@ from service.errors import (
     ServiceError,
     TooLarge,
 )
+from service.paths import is_protocol, placed
 from service.routes import Headers, Reply, Request, Route, Routes, check_media_type
 from service.settings import Settings, listed
 
@@ -33,8 +35,6 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-SESSIONS = "/sessions/"
-SESSION = "/sessions/{session_id}"
 REASONS = {"extra_forbidden": "there is no such field", "missing": "this field is needed"}
 DETAIL_HEADERS = {"retry_after": b"retry-after", "allow": b"allow"}
 
@@ -61,21 +61,24 @@ class Door:
             return
         routes = self._routes()
         path = scope["path"]
-        template = SESSION if path.startswith(SESSIONS) else path
+        template, name = placed(path)
         methods = routes.table.get(template)
         if methods is None:
-            await self._app(scope, receive, _reshaping(scope, send))
+            if is_protocol(path):
+                await _send(send, _refusal(_nothing_at(path), path), with_body=scope["method"] != "HEAD")
+            else:
+                await self._app(scope, receive, _reshaping(scope, send))
             return
         try:
-            reply = await self._answer(methods, scope, receive)
+            reply = await self._answer(methods, name, scope, receive)
         except Disconnected:
             return
         except ServiceError as error:
-            reply = _refusal(error)
+            reply = _refusal(error, path)
         routes.engine.metrics.requests.inc(template, reply.status)
         await _send(send, reply, with_body=scope["method"] != "HEAD")
 
-    async def _answer(self, methods: Mapping[str, Route], scope: Scope, receive: Receive) -> Reply:
+    async def _answer(self, methods: Mapping[str, Route], name: str, scope: Scope, receive: Receive) -> Reply:
         path, method = scope["path"], scope["method"]
         try:
             route = methods.get("GET" if method == "HEAD" else method)
@@ -88,8 +91,12 @@ class Door:
             if route.takes_body:
                 check_media_type(headers)
             body = await self._body(headers, receive) if method not in ("GET", "HEAD") else b""
-            session_id = path.removeprefix(SESSIONS) if path.startswith(SESSIONS) else ""
-            return await route.handler(Request(owner, headers, scope["query_string"], body, session_id))
+            if route.coded and b"content-encoding" in headers:
+                body = codings.inflated(body, headers[b"content-encoding"], self._settings.max_body_bytes)
+            reply = await route.handler(Request(owner, headers, scope["query_string"], body, name))
+            if route.coded and len(reply.payload) > codings.SMALL and b"accept-encoding" in headers:
+                _compress(reply, headers[b"accept-encoding"])
+            return reply
         except ValidationError as error:
             raise _invalid(error) from None
         except (ServiceError, Disconnected):
@@ -128,8 +135,18 @@ def _invalid(error: ValidationError) -> InvalidRequest:
     return InvalidRequest(f"{place}: {REASONS.get(first['type'], first['msg'])}")
 
 
-def _refusal(error: ServiceError) -> Reply:
-    payload = json.dumps({"error": error.code, "message": str(error), **error.details}).encode()
+def _compress(reply: Reply, accepted: bytes) -> None:
+    reply.payload, coding = codings.deflated(reply.payload, accepted)
+    if coding is not None:
+        reply.headers += [(b"content-encoding", coding), (b"vary", b"accept-encoding")]
+
+
+def _refusal(error: ServiceError, path: str = "") -> Reply:
+    """In the one shape, or in that of the protocol that is spoken at the path."""
+    if is_protocol(path):
+        payload = json.dumps({"error": f"{error.code}: {error}"}).encode()
+    else:
+        payload = json.dumps({"error": error.code, "message": str(error), **error.details}).encode()
     headers: Headers = [
         (header, str(error.details[detail]).encode())
         for detail, header in DETAIL_HEADERS.items()
@@ -164,9 +181,13 @@ def _reshaping(scope: Scope, send: Send) -> Send:
     return reshape
 
 
+def _nothing_at(path: str) -> NotFound:
+    return NotFound(f"there is no {path} here; the page at / lists every route")
+
+
 def _translate(status: int, headers: dict[bytes, bytes], scope: Scope) -> ServiceError:
     if status == HTTPStatus.NOT_FOUND:
-        return NotFound(f"there is no {scope['path']} here; the page at / lists every route")
+        return _nothing_at(scope["path"])
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
         allow = headers.get(b"allow", b"GET").decode()
         return MethodNotAllowed(f"{scope['path']} takes {allow}, not {scope['method']}", allow=allow)

@@ -213,10 +213,12 @@ class MemoryStore:
     def _put(self, key: str, entry: Entry) -> None:
         """An entry takes the place of the one before, if there is one, and is the last that was used."""
         before = self._live.get(key)
+        if self._limits.max_age_seconds is not None:
+            born = self._times(entry)[1]
+            if before is None or born != self._times(before)[1]:  # it may begin anew
+                self._births.append((born, key))
         if before is None:
             self._bytes += self._size(entry) + OVERHEAD_BYTES
-            if self._limits.max_age_seconds is not None:
-                self._births.append((self._times(entry)[1], key))
             self._gone.pop(key, None)
         elif before is not entry and before != entry:
             self._bytes += self._size(entry) - self._size(before)
