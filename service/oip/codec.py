@@ -15,7 +15,14 @@ from pydantic import ValidationError
 from models.predictor import Values
 from service.codec import encode
 from service.errors import InvalidRequest
-from service.oip.schemas import InferenceRequest, InputParameters, OutputParameters, RequestInput
+from service.oip.schemas import (
+    InferenceParameters,
+    InferenceRequest,
+    InputParameters,
+    OutputParameters,
+    RequestInput,
+    RequestOutput,
+)
 from service.schemas import Bound
 
 INPUT = "values"
@@ -25,6 +32,18 @@ ELSEWHERE = ("shared_memory_region", "classification")
 """Parameters of tensors that ask for what is not here; to ignore them would be to answer something else."""
 
 _NUMBERS = {int, float, type(None)}
+_FIELDS = {
+    name
+    for message in (
+        InferenceRequest,
+        InferenceParameters,
+        RequestInput,
+        InputParameters,
+        RequestOutput,
+        OutputParameters,
+    )
+    for name in message.model_fields
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +171,7 @@ def _reason(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     if first["type"] == "json_invalid":
         return "the body is not JSON"
-    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"])
+    named = [part for part in first["loc"] if isinstance(part, int) or part in _FIELDS]  # or a member of a union
+    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in named)
     reason = "this field is needed" if first["type"] == "missing" else first["msg"]
     return f"{place.removeprefix('.') or 'the body'}: {reason}"

@@ -120,10 +120,11 @@ class Protocol:
         metrics.store.observe(timing.store)
         counted.last = time.time()
         counted.success.add(decoding + answering + encoding)
-        counted.queue.add(max(0.0, answering - timing.compute - timing.store))  # for its turn, and to be computed
         if prediction.replayed:
-            counted.hit.add(answering)
+            counted.queue.add(timing.queue)
+            counted.hit.add(answering - timing.queue)
             return
+        counted.queue.add(max(0.0, answering - timing.compute - timing.store))  # for its turn, and to be computed
         counted.input.add(decoding)
         counted.infer.add(timing.compute)
         counted.output.add(encoding)
