@@ -98,6 +98,8 @@ class MemoryStore:
 
     async def get(self, key: str) -> Record | Gone | None:
         found = self._look(key)
+        if isinstance(found, Gone) and not self._is_remembered(found):  # somebody holds it: no sweep forgets it
+            return None
         return self._record(found) if isinstance(found, int | bytes) else found
 
     async def keep(self, key: str, row: int) -> None:
@@ -231,10 +233,13 @@ class MemoryStore:
         entry = self._live.pop(key)
         self._bytes -= self._size(entry) + OVERHEAD_BYTES
         self._leave(entry)
-        recent = self._clock() - gone.at <= self._limits.gone_seconds
-        if recent:
+        remembered = self._is_remembered(gone)
+        if remembered:
             self._gone[key] = gone
-        return recent
+        return remembered
+
+    def _is_remembered(self, gone: Gone) -> bool:
+        return self._clock() - gone.at <= self._limits.gone_seconds
 
     def _end(self, entry: Entry) -> float:
         """When a session expires if nothing comes."""

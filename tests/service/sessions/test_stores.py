@@ -355,3 +355,14 @@ def test_a_batch_finds_no_session_that_is_over_behind_one_that_somebody_holds(cl
     clock.now = 1060.2
     assert store.rows(["over", "new"]).tolist() == [ELSEWHERE, START]  # it is then looked at by itself
     assert shelf.get("over") == Gone("expired", 1060)
+
+
+def test_who_is_held_is_forgotten_as_soon_as_anybody(make: MakeShelf, clock: Clock) -> None:
+    """No sweep takes it away meanwhile; what is said of it is the same."""
+    shelf = make(idle_seconds=60, gone_seconds=100)
+    shelf.store.adopt(rows(), {"held"}.__contains__)
+    shelf.put("held")
+    clock.now += 150
+    assert shelf.get("held") == Gone("expired", 1060)
+    clock.now += 50
+    assert shelf.get("held") is None
