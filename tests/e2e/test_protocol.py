@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from tritonclient.utils import InferenceServerException
 
 from models import save
 from tests.conftest import random_checkpoint
-from tests.server import Server, serving
+from tests.server import ROOT, Server, serving
 
 MODEL = "elman"
 NAMES = {"prediction": "predictions", "lower": "lower", "upper": "upper", "anomaly": "anomaly"}
@@ -217,3 +218,14 @@ def test_the_statistics_are_of_what_happened(client: triton.InferenceServerClien
         client.infer(MODEL, given([9.0]), sequence_id="nobody")
     after = counts()
     assert {name: after[name] - before[name] for name in before} == {"success": 1, "fail": 1, "all": 2}
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/protocol.md"])
+def test_the_examples_run(server: Server, document: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (example,) = re.findall(
+        r"^```python\n(.*?tritonclient.*?)^```", (ROOT / document).read_text(), re.DOTALL | re.MULTILINE
+    )
+    space: dict[str, Any] = {}
+    exec(example.replace("localhost:3000", server.url.removeprefix("http://")), space)
+    space["client"].close()
+    assert "[[" in capsys.readouterr().out
