@@ -4,9 +4,8 @@ Axes: T time, F features, O targets.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +25,8 @@ from service.oip.schemas import (
 from service.schemas import Bound
 
 INPUT = "values"
-DATATYPES = {"FP64": "<f8", "FP32": "<f4"}
+SINGLE = "<f4"
+DATATYPES = {"FP64": "<f8", "FP32": SINGLE}
 ANSWERED = "FP64"
 ELSEWHERE = ("shared_memory_region", "classification")
 """Parameters of tensors that ask for what is not here; to ignore them would be to answer something else."""
@@ -46,8 +46,7 @@ _FIELDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Tensor:
+class Tensor(NamedTuple):
     """An output: T numbers, or T lists of O, None for NaN; or an array of them."""
 
     name: str
@@ -122,7 +121,7 @@ def _values(tensor: RequestInput, behind: bytes, features: int) -> Values:
         values = _numbers(tensor.data, shape, dtype)
     else:
         values = _binary(behind, size, shape, dtype)
-    return values.astype(np.float64).reshape(1, *shape)
+    return values.astype(np.float64, copy=False).reshape(1, *shape)
 
 
 def _numbers(data: list[Any], shape: Sequence[int], dtype: str) -> NDArray[Any]:
@@ -137,10 +136,13 @@ def _numbers(data: list[Any], shape: Sequence[int], dtype: str) -> NDArray[Any]:
     if not set(map(type, data)) <= _NUMBERS:
         raise InvalidRequest(f"{INPUT}: data must be numbers, or null for what is missing")
     try:
-        with np.errstate(over="ignore"):  # infinite, and refused as that
-            return np.array(data, dtype)
+        numbers = np.array(data, np.float64)
     except OverflowError:
         raise InvalidRequest(f"{INPUT}: a number in data is too large") from None
+    if dtype == SINGLE:
+        with np.errstate(over="ignore"):  # infinite, and refused as that
+            numbers = numbers.astype(dtype)
+    return numbers
 
 
 def _binary(behind: bytes, size: int | None, shape: Sequence[int], dtype: str) -> NDArray[Any]:
@@ -150,7 +152,7 @@ def _binary(behind: bytes, size: int | None, shape: Sequence[int], dtype: str) -
         raise InvalidRequest(f"{INPUT}: binary_data_size is {size}, the shape and datatype need {needed}")
     if len(behind) != size:
         raise InvalidRequest(f"{INPUT}: {len(behind)} bytes behind the JSON object, not {size}")
-    return np.frombuffer(behind, dtype)
+    return np.frombuffer(behind, dtype).astype(np.float64)  # ours to write to
 
 
 def _check_here(name: str, parameters: InputParameters | OutputParameters | None) -> None:
