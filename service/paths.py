@@ -18,7 +18,7 @@ def placed(path: str) -> tuple[str, str]:
     if not path.startswith(VERSIONS):
         return path, ""
     version, slash, rest = path.removeprefix(VERSIONS).partition("/")
-    return VERSION + slash + rest, version
+    return (VERSION + slash + rest, version) if version else (path, "")
 
 
 def is_protocol(path: str) -> bool:

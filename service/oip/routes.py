@@ -104,6 +104,8 @@ class Protocol:
         for output in asked.outputs:
             if output.name not in about.outputs and output.name not in about.forecasts:
                 raise InvalidRequest(f"outputs: there is no {output.name!r} here")
+        if len({output.name for output in asked.outputs}) < len(asked.outputs):
+            raise InvalidRequest("outputs: each can be asked for once")
         return [(output.name, _is_binary(output, usually)) for output in asked.outputs]
 
     def _tensors(self, wanted: Sequence[tuple[str, bool]], prediction: Prediction) -> Iterator[Tensor]:

@@ -201,6 +201,7 @@ def test_outputs_are_those_that_are_asked_for(make_client: MakeClient) -> None:
     assert list(outputs(named(horizon=2))) == with_forecast
     assert outputs(named("forecast"))["forecast"].shape == (0, 1)
     assert_refused(named("predictions"), 400, "invalid_request")
+    assert_refused(named("prediction", "prediction"), 400, "invalid_request")
     plain = make_client()
     assert_refused(plain.post(f"{MODEL}/infer", json=sent([9.0], outputs=[{"name": "lower"}])), 400, "invalid_request")
     assert list(outputs(infer(plain, [9.0], horizon=1))) == ["prediction", "forecast"]
@@ -326,6 +327,7 @@ def test_a_slash_behind_a_path_changes_nothing(client: TestClient, path: str) ->
         ("GET", "/v2/nothing", 404, "not_found"),
         ("GET", "/v2//", 404, "not_found"),
         ("GET", f"{MODEL}/versions", 404, "not_found"),
+        ("GET", f"{MODEL}/versions//ready", 404, "not_found"),
         ("POST", "/v2/repository/models/elman/load", 404, "not_found"),
         ("GET", f"{MODEL}/infer", 405, "method_not_allowed"),
         ("POST", "/v2", 405, "method_not_allowed"),
