@@ -13,6 +13,7 @@ from service.columns import Columns
 from service.custody import Custody
 from service.door import Door
 from service.front import Fronted
+from service.oip.routes import Protocol
 from service.opening import check, open_engine
 from service.orphans import die_with_supervisor
 from service.routes import Routes
@@ -41,7 +42,7 @@ def create(settings: Settings) -> bentoml.Service[Any]:
     @cache
     def routes() -> Routes:
         engine = open_engine(settings)
-        return Routes(engine, Custody(engine, settings))
+        return Routes(engine, Custody(engine, settings), Protocol(engine, settings).table)
 
     @bentoml.service(
         name="elman",

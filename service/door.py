@@ -1,4 +1,4 @@
-"""The native HTTP door: who asks, what for, and every error, whoever raised it, in the one shape.
+"""The HTTP door: who asks, what for, and every error, whoever raised it, in the one shape.
 
 It stands in front of BentoML's own routes because BentoML answers a body that is no JSON with 500, writes a traceback
 with the rejected values into the log, and has three error shapes of its own (docs/decisions/0001-door.md).
@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from service import codings
 from service.access import Access
 from service.errors import (
     STATUS,
@@ -25,6 +26,7 @@ from service.errors import (
     ServiceError,
     TooLarge,
 )
+from service.paths import is_protocol, placed
 from service.routes import Headers, Reply, Request, Route, Routes, check_media_type, head
 from service.settings import Settings, listed
 
@@ -34,8 +36,6 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-SESSIONS = "/sessions/"
-SESSION = "/sessions/{session_id}"
 REASONS = {"extra_forbidden": "there is no such field", "missing": "this field is needed"}
 DETAIL_HEADERS = {"retry_after": b"retry-after", "allow": b"allow"}
 
@@ -62,21 +62,23 @@ class Door:
             return
         routes = self._routes()
         path = scope["path"]
-        template = SESSION if path.startswith(SESSIONS) else path
+        template, name = placed(path)
         methods = routes.table.get(template)
         if methods is None:
-            await self._app(scope, receive, _reshaping(scope, send))
+            if is_protocol(path):
+                await _send(send, _refusal(_nothing_at(path), path), with_body=scope["method"] != "HEAD")
+            else:
+                await self._app(scope, receive, _reshaping(scope, send))
             return
         method, headers = scope["method"], dict(scope["headers"])
         try:
             route, owner = self._admitted(methods, method, path, headers)
             body = await self._body(headers, receive) if method not in ("GET", "HEAD") else b""
-            session_id = path.removeprefix(SESSIONS) if path.startswith(SESSIONS) else ""
-            reply = await route.handler(Request(owner, headers, scope["query_string"], body, session_id))
+            reply = await self._handled(route, Request(owner, headers, scope["query_string"], body, name))
         except Disconnected:
             return
         except Exception as error:
-            reply = _refusal(_known(error, method))
+            reply = _refusal(_known(error, method), path)
         routes.engine.metrics.requests.inc(template, reply.status)
         await _send(send, reply, with_body=method != "HEAD")
 
@@ -93,9 +95,9 @@ class Door:
             route, owner = self._admitted(methods, "POST", path, headers)
             if len(body) > self._settings.max_body_bytes:
                 raise self._too_large()
-            reply = await route.handler(Request(owner, headers, b"", body))
+            reply = await self._handled(route, Request(owner, headers, b"", body))
         except Exception as error:
-            reply = _refusal(_known(error, "POST"))
+            reply = _refusal(_known(error, "POST"), path)
         self._routes().engine.metrics.requests.inc(path, reply.status)
         return reply
 
@@ -112,6 +114,17 @@ class Door:
         if route.takes_body:
             check_media_type(headers)
         return route, owner
+
+    async def _handled(self, route: Route, request: Request) -> Reply:
+        """What the route says, its bodies compressed where that may be."""
+        headers, coded = request.headers, route.coded
+        if coded and b"content-encoding" in headers:
+            limit = self._settings.max_body_bytes
+            request.body = codings.inflated(request.body, headers[b"content-encoding"], limit)
+        reply = await route.handler(request)
+        if coded and len(reply.payload) > codings.SMALL and b"accept-encoding" in headers:
+            _compress(reply, headers[b"accept-encoding"])
+        return reply
 
     async def _body(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
         limit, seconds = self._settings.max_body_bytes, self._settings.body_timeout_seconds
@@ -157,8 +170,18 @@ def _invalid(error: ValidationError) -> InvalidRequest:
     return InvalidRequest(f"{place}: {REASONS.get(first['type'], first['msg'])}")
 
 
-def _refusal(error: ServiceError) -> Reply:
-    payload = json.dumps({"error": error.code, "message": str(error), **error.details}).encode()
+def _compress(reply: Reply, accepted: bytes) -> None:
+    reply.payload, coding = codings.deflated(reply.payload, accepted)
+    if coding is not None:
+        reply.headers += [(b"content-encoding", coding), (b"vary", b"accept-encoding")]
+
+
+def _refusal(error: ServiceError, path: str = "") -> Reply:
+    """In the one shape, or in that of the protocol that is spoken at the path."""
+    if is_protocol(path):
+        payload = json.dumps({"error": f"{error.code}: {error}"}).encode()
+    else:
+        payload = json.dumps({"error": error.code, "message": str(error), **error.details}).encode()
     headers: Headers = [
         (header, str(error.details[detail]).encode())
         for detail, header in DETAIL_HEADERS.items()
@@ -190,9 +213,13 @@ def _reshaping(scope: Scope, send: Send) -> Send:
     return reshape
 
 
+def _nothing_at(path: str) -> NotFound:
+    return NotFound(f"there is no {path} here; the page at / lists every route")
+
+
 def _translate(status: int, headers: dict[bytes, bytes], scope: Scope) -> ServiceError:
     if status == HTTPStatus.NOT_FOUND:
-        return NotFound(f"there is no {scope['path']} here; the page at / lists every route")
+        return _nothing_at(scope["path"])
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
         allow = headers.get(b"allow", b"GET").decode()
         return MethodNotAllowed(f"{scope['path']} takes {allow}, not {scope['method']}", allow=allow)

@@ -9,12 +9,12 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from models import Checkpoint, NumericalError, Predictor, ValueRangeError
-from models.predictor import Condition, Context, Observed, Values
+from models.predictor import Condition, Context, Forecast, Observed, Values
 from service import observations
 from service.answers import answered, forecasted, last_alarm, predicted
 from service.errors import (
@@ -36,7 +36,7 @@ from service.schemas import (
     PredictRequest,
     PredictResponse,
 )
-from service.sessions import START, Gone, Record, Rows, Shape, Store
+from service.sessions import START, Answer, Gone, Record, Rows, Shape, Store
 from service.sessions.record import MODEL_BYTES
 from service.sessions.rows import began
 from service.settings import Settings, listed
@@ -54,13 +54,29 @@ class Timing:
     store: float = 0.0
 
 
+class Part(NamedTuple):
+    """Where in its session a request stands.
+
+    start: it begins the session anew, whatever there was (True), goes on with one that lives (False), or takes what it
+    finds (None). end: nothing comes behind it, so the session is deleted. horizon: steps to look ahead behind it.
+    """
+
+    start: bool | None = None
+    end: bool = False
+    horizon: int = 0
+
+
+ANYWHERE = Part()
+
+
 @dataclass(slots=True)
 class Prediction:
-    """An answer, as JSON has it; whether it had been given before; and how long it took."""
+    """An answer, as JSON has it; whether it had been given before; how long it took; and what was seen ahead of it."""
 
     answer: dict[str, Any]
     replayed: bool
     timing: Timing
+    forecast: Forecast | None = None
 
     @property
     def response(self) -> PredictResponse:
@@ -112,35 +128,78 @@ class Engine:
         finally:
             self.keeping.leave()
 
+    async def infer(
+        self,
+        values: Values,
+        session_id: str | None,
+        expected: int | None = None,
+        level: float | None = None,
+        part: Part = ANYWHERE,
+        owner: str = "",
+    ) -> Prediction:
+        """The same for values that are numbers already, (1, T, F); without a session nothing is kept of them."""
+        self._check_number(values.shape[1])
+        self._check_level(level)
+        self._check_horizon(part.horizon)
+        if session_id is None:
+            after, stepped = await self._advanced(self._token(None), values, expected, level)
+            ahead = self._free(after.context, part.horizon, level) if part.horizon else None
+            return Prediction(answered(stepped, after.step, self._name), False, Timing(compute=stepped.seconds), ahead)
+        self.keeping.enter()
+        try:
+            return await self.predict_session(owner + session_id, session_id, values, expected, level, part)
+        finally:
+            self.keeping.leave()
+
     async def predict_session(
-        self, key: str, session_id: str, values: Values, expected: int | None, level: float | None = None
+        self,
+        key: str,
+        session_id: str,
+        values: Values,
+        expected: int | None,
+        level: float | None = None,
+        part: Part = ANYWHERE,
     ) -> Prediction:
         """The same for a session, at the step that the request expects, if it says one. values: (1, T, F)"""
         started = time.perf_counter()
         await self.keeping.take_turn(key)
         try:
             timing = Timing(queue=time.perf_counter() - started)
-            return await self._apply(key, session_id, values, expected, level, timing)
+            return await self._apply(key, session_id, values, expected, level, part, timing)
         finally:
             self.keeping.give_turn(key)
 
     async def _apply(
-        self, key: str, session_id: str, values: Values, expected: int | None, level: float | None, timing: Timing
+        self,
+        key: str,
+        session_id: str,
+        values: Values,
+        expected: int | None,
+        level: float | None,
+        part: Part,
+        timing: Timing,
     ) -> Prediction:
         """The caller has the turn."""
         digest = observations.digest(values)
         found = await self.store.find(key)
         if not isinstance(found, int):
             self.check_id(session_id)
+        live = isinstance(found, int | Record)
+        if part.start is not None:
+            found = self._found(found, session_id, expected, digest, part.start)
         if (again := self._replayed(found, session_id, expected, digest)) is not None:
+            ahead = self._ahead(found, part.horizon, level)
             self.metrics.replays.inc()
-            return Prediction(again, True, timing)
+            if part.end:
+                await self._end(key)
+            return Prediction(again, True, timing, ahead)
         row, rebuilt = self._row_of(found)
         kept = {START, found if isinstance(found, int) else START}
-        in_place = self.store.in_place and not self.stepping.is_long(values.shape[1])
+        in_place = self.store.in_place and not part.horizon and not self.stepping.is_long(values.shape[1])
         after = row if row not in kept or (in_place and row != START) else self.keeping.take()[0]
         try:
             stepped = await self.stepping.one(row, after, values, digest, level)
+            ahead = self._ahead(after, part.horizon, level)
         except BaseException:
             self.keeping.give_back({row, after} - kept)
             raise
@@ -152,10 +211,47 @@ class Engine:
         started = time.perf_counter()
         await self.store.keep(key, after)
         timing.store = time.perf_counter() - started
-        if not isinstance(found, int | Record):
+        if not live:
             self.metrics.created.inc()
+        if part.end:
+            await self._end(key)
         answer = answered(stepped, step, self._name, session_id=session_id, rebuilt=rebuilt)
-        return Prediction(answer, False, timing)
+        return Prediction(answer, False, timing, ahead)
+
+    def _found(
+        self, found: int | Record | Gone | None, session_id: str, expected: int | None, digest: bytes, start: bool
+    ) -> int | Record | Gone | None:
+        """What there is for a request that says whether it begins its session: nothing, if it does and is no retry.
+
+        Raises:
+            SessionUnknown: it does not, and there is none.
+            StepConflict: it does, and says a step above 0.
+        """
+        if not start:
+            if found is None:
+                raise SessionUnknown(f"no session {session_id!r} to go on with; sequence_start begins one")
+            return found
+        if expected:
+            self.metrics.conflicts.inc()
+            raise StepConflict(f"a session that begins is at step 0, not at {expected}", expected_step=0)
+        if expected is None or not isinstance(found, int | Record):
+            return None
+        last = self._last(found)
+        return found if last is not None and (last.base, last.digest) == (0, digest) else None
+
+    def _ahead(self, found: int | Record | Gone | None, horizon: int, level: float | None) -> Forecast | None:
+        """What the network would go on with by itself; None if nobody asks."""
+        if not horizon:
+            return None
+        if isinstance(found, int):
+            return self._free(self._predictor.read(self.rows.contexts, found), horizon, level)
+        assert isinstance(found, Record)
+        return self._free(self.current(found)[0].context, horizon, level)
+
+    async def _end(self, key: str) -> None:
+        """The session is over: its id is remembered as deleted. The caller has the turn."""
+        await self.store.delete(key)
+        self.metrics.deleted.inc()
 
     def _replayed(
         self, found: int | Record | Gone | None, session_id: str, expected: int | None, digest: bytes
@@ -176,11 +272,15 @@ class Engine:
         step, model = self._at(found)
         if expected is None or expected == step:
             return None
-        last = found.last if isinstance(found, Record) else self.rows.last(found)
+        last = self._last(found)
         if last is not None and (expected, digest) == (last.base, last.digest):
             return predicted(last, step, name_of(model), session_id=session_id)
         self.metrics.conflicts.inc()
         raise StepConflict(f"session {session_id!r} is at step {step}, not at {expected}", expected_step=step)
+
+    def _last(self, found: int | Record) -> Answer | None:
+        """What a live session answered last."""
+        return found.last if isinstance(found, Record) else self.rows.last(found)
 
     def _at(self, found: int | Record) -> tuple[int, bytes]:
         """Step and model of a live session."""
@@ -202,24 +302,30 @@ class Engine:
         return row, rebuilt
 
     async def _predict_token(self, request: PredictRequest, values: Values) -> Prediction:
-        token, timing = self._token(request.context), Timing()
-        if request.step is not None and request.step != token.step:
+        after, stepped = await self._advanced(self._token(request.context), values, request.step, request.level)
+        answer = answered(stepped, after.step, self._name, context=self.tokens.issue(after))
+        return Prediction(answer, False, Timing(compute=stepped.seconds))
+
+    async def _advanced(
+        self, token: Token, values: Values, expected: int | None, level: float | None
+    ) -> tuple[Token, Stepped]:
+        """A context that no session holds, after these values, and what they are answered."""
+        timing = Timing()
+        if expected is not None and expected != token.step:
             self.metrics.conflicts.inc()
-            raise StepConflict(f"the token is at step {token.step}, not at {request.step}", expected_step=token.step)
-        observed = await self._observed(values, token.context, timing, request.level)
+            raise StepConflict(f"the context is at step {token.step}, not at {expected}", expected_step=token.step)
+        observed = await self._observed(values, token.context, timing, level)
         after = Token(self.model, observed.context, token.step + values.shape[1])
         ages = np.array([self._predictor.alarm(observed.context)])
         numbers = observed.numbers
         self.stepping.learn(numbers, ages)
+        self.stepping.executions.add(1, 1, 0.0, timing.compute, 0.0)
         alarm = int(began(ages, np.array([after.step]))[0])
-        stepped = Stepped(plain_answer(numbers[: self.rows.shape.kinds, 0]), alarm, timing.compute)
-        answer = answered(stepped, after.step, self._name, context=self.tokens.issue(after))
-        return Prediction(answer, False, timing)
+        return after, Stepped(plain_answer(numbers[: self.rows.shape.kinds, 0]), alarm, timing.compute)
 
     async def forecast(self, request: ForecastRequest, owner: str = "") -> ForecastResponse:
         """Run free from a session's context, from a token's, or from zero. Commits nothing."""
-        if request.horizon > self._settings.max_horizon:
-            raise InvalidRequest(f"horizon {request.horizon} is over the limit of {self._settings.max_horizon}")
+        self._check_horizon(request.horizon)
         if request.session_id is not None and request.context is not None:
             raise InvalidRequest("session_id and context: a forecast is of a session or of a token, not of both")
         hypothetical = None if request.values is None else self.values_of(request.values)
@@ -233,11 +339,13 @@ class Engine:
         self._check_level(request.level)
         if hypothetical is not None:
             context = (await self._observed(hypothetical, context, Timing(), None)).context
+        return forecasted(self._free(context, request.horizon, request.level), step, self._name)
+
+    def _free(self, context: Context, horizon: int, level: float | None) -> Forecast:
         try:
-            forecast = self._predictor.forecast(context, request.horizon, request.level)
+            return self._predictor.forecast(context, horizon, level)
         except NumericalError as error:
             raise refusal(error) from None
-        return forecasted(forecast, step, self._name)
 
     def last_alarm(self, record: Record) -> Alarm | None:
         """The last alarm of a session, running or over; None also for a context of another model."""
@@ -347,6 +455,14 @@ class Engine:
         if level is not None and self._checkpoint.calibration is None:
             raise InvalidRequest("level: this checkpoint has no calibration, so no intervals; leave level out")
 
+    def _check_horizon(self, horizon: int) -> None:
+        if horizon > self._settings.max_horizon:
+            raise InvalidRequest(f"horizon {horizon} is over the limit of {self._settings.max_horizon}")
+
+    def _check_number(self, values: int) -> None:
+        if values > self._settings.max_values:
+            raise InvalidRequest(f"{values} values are over the limit of {self._settings.max_values}")
+
     def _no_history(self) -> Values:
         return np.empty((0, self._predictor.features))
 
@@ -356,8 +472,7 @@ class Engine:
         Raises:
             InvalidRequest: there are too many, or one is of another width.
         """
-        if len(values) > self._settings.max_values:
-            raise InvalidRequest(f"{len(values)} values are over the limit of {self._settings.max_values}")
+        self._check_number(len(values))
         return observations.to_array(values, self._predictor.features)
 
 

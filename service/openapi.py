@@ -1,12 +1,12 @@
-"""The OpenAPI document and its page, made from the schemas and the error table; nothing is fetched from elsewhere."""
+"""The OpenAPI document and its page; nothing is fetched from elsewhere."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from service.errors import STATUS
+from service.oip import openapi as oip
+from service.operations import BODY, COMMITTING, COMPUTING, GONE, JSON_BODY, operation, plain
 from service.schemas import (
     ErrorResponse,
     ForecastRequest,
@@ -20,19 +20,6 @@ from service.schemas import (
     SessionResponse,
     SessionsResponse,
 )
-
-EXAMPLES: Mapping[type[BaseModel], dict[str, Any]] = {
-    PredictRequest: {"values": [11, 16, 23], "session_id": "sun"},
-    PredictBatchRequest: {"session_ids": ["a", "b"], "values": [11, 16]},
-    ForecastRequest: {"session_id": "sun", "horizon": 3},
-    ErrorResponse: {"error": "session_unknown", "message": "no session 'pump-7'; predict creates one"},
-}
-
-BODY = ("invalid_request", "request_timeout", "too_large")
-JSON_BODY = (*BODY, "unsupported_media_type")
-COMPUTING = ("internal_error", "numerical_error")
-GONE = ("session_deleted", "session_expired")
-COMMITTING = ("session_capacity", "store_unavailable", "internal_error")
 
 PAGE = """\
 <!DOCTYPE html>
@@ -89,7 +76,7 @@ TIMING = {
 
 
 def document() -> dict[str, Any]:
-    """The OpenAPI 3.1 document of the native door."""
+    """The OpenAPI 3.1 document of both doors."""
     return {
         "openapi": "3.1.0",
         "info": {
@@ -108,7 +95,7 @@ def document() -> dict[str, Any]:
 
 
 def _paths() -> dict[str, Any]:
-    predict = _operation(
+    predict = operation(
         "predict",
         "Observe, and predict the next value",
         (
@@ -126,24 +113,24 @@ def _paths() -> dict[str, Any]:
         request=PredictRequest,
     )
     predict["responses"]["200"]["headers"] = {**REPLAYED, **TIMING}
-    predict_batch = _operation(
+    predict_batch = operation(
         "predict_batch",
         "Observe one value each for many sessions",
         (*JSON_BODY, "overloaded", "internal_error"),
         response=PredictBatchResponse,
         request=PredictBatchRequest,
     )
-    forecast = _operation(
+    forecast = operation(
         "forecast",
         "Run free from a context; changes nothing",
         ("invalid_token", *JSON_BODY, "session_unknown", "model_changed", *GONE, *COMPUTING),
         response=ForecastResponse,
         request=ForecastRequest,
     )
-    show = _operation(
+    show = operation(
         "session", "A session and its context", (*GONE, "invalid_request", "session_unknown"), SessionResponse
     )
-    restore = _operation(
+    restore = operation(
         "restore",
         "Import, restore, fork or roll back a session",
         (
@@ -161,13 +148,11 @@ def _paths() -> dict[str, Any]:
     )
     restore["responses"]["201"] = {**restore["responses"]["200"], "description": "It is new."}
     restore["parameters"] = [IF_MATCH]
-    delete = _operation(
+    delete = operation(
         "delete", "Forget a session", (*BODY, "session_unknown", *GONE, "store_unavailable", "internal_error")
     )
-    create = _operation(
-        "create", "A session under an unguessable id", (*BODY, *COMMITTING), SessionResponse, status=201
-    )
-    sessions = _operation("sessions", "Live sessions, page by page", ("invalid_request",), SessionsResponse)
+    create = operation("create", "A session under an unguessable id", (*BODY, *COMMITTING), SessionResponse, status=201)
+    sessions = operation("sessions", "Live sessions, page by page", ("invalid_request",), SessionsResponse)
     sessions["parameters"] = PAGING
     return {
         "/predict": {"post": predict},
@@ -175,63 +160,23 @@ def _paths() -> dict[str, Any]:
         "/forecast": {"post": forecast},
         "/sessions": {"get": sessions, "post": create},
         "/sessions/{session_id}": {"parameters": [SESSION_ID], "get": show, "put": restore, "delete": delete},
-        "/model": {"get": _operation("model", "What is served", (), ModelResponse)},
-        "/metrics": {"get": _plain("metrics", "Numbers for Prometheus")},
-        "/livez": {"get": _plain("livez", "The process answers")},
-        "/readyz": {"get": _plain("readyz", "The model is loaded and requests are served")},
-        "/healthz": {"get": _plain("healthz", "The same as /livez, for older probes")},
+        "/model": {"get": operation("model", "What is served", (), ModelResponse)},
+        "/metrics": {"get": plain("metrics", "Numbers for Prometheus")},
+        "/livez": {"get": plain("livez", "The process answers")},
+        "/readyz": {"get": plain("readyz", "The model is loaded and requests are served")},
+        "/healthz": {"get": plain("healthz", "The same as /livez, for older probes")},
+        **oip.paths(),
     }
-
-
-def _operation(
-    name: str,
-    summary: str,
-    errors: tuple[str, ...],
-    response: type[BaseModel] | None = None,
-    request: type[BaseModel] | None = None,
-    status: int = 204,
-) -> dict[str, Any]:
-    """An operation that may need a key; a response with content is 200 unless another status is given."""
-    if response is not None and status == 204:
-        status = 200
-    success = (
-        {"description": response.__doc__ or "", "content": _json(response)} if response else {"description": "Done."}
-    )
-    operation: dict[str, Any] = {
-        "operationId": name,
-        "summary": summary,
-        "responses": {str(status): success, **_errors((*errors, "unauthorized", "method_not_allowed"))},
-    }
-    if request is not None:
-        operation["description"] = request.__doc__
-        operation["requestBody"] = {"required": True, "content": _json(request)}
-    return operation
-
-
-def _errors(codes: tuple[str, ...]) -> dict[str, Any]:
-    by_status: dict[int, list[str]] = {}
-    for code in sorted(set(codes), key=lambda code: (STATUS[code], code)):
-        by_status.setdefault(STATUS[code], []).append(code)
-    return {
-        str(status): {"description": ", ".join(f"`{code}`" for code in codes), "content": _json(ErrorResponse)}
-        for status, codes in by_status.items()
-    }
-
-
-def _plain(name: str, summary: str) -> dict[str, Any]:
-    text = {"description": "Yes.", "content": {"text/plain": {"schema": {"type": "string"}}}}
-    return {"operationId": name, "summary": summary, "security": [{}], "responses": {"200": text}}
-
-
-def _json(model: type[BaseModel]) -> dict[str, Any]:
-    content: dict[str, Any] = {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}
-    if model in EXAMPLES:
-        content["example"] = EXAMPLES[model]
-    return {"application/json": content}
 
 
 def _schemas() -> dict[str, Any]:
-    requests: list[type[BaseModel]] = [PredictRequest, PredictBatchRequest, ForecastRequest, RestoreRequest]
+    requests: list[type[BaseModel]] = [
+        PredictRequest,
+        PredictBatchRequest,
+        ForecastRequest,
+        RestoreRequest,
+        *oip.REQUESTS,
+    ]
     responses: list[type[BaseModel]] = [
         PredictResponse,
         PredictBatchResponse,
@@ -240,6 +185,7 @@ def _schemas() -> dict[str, Any]:
         SessionsResponse,
         ModelResponse,
         ErrorResponse,
+        *oip.RESPONSES,
     ]
     _, definitions = models_json_schema(
         [*((model, "validation") for model in requests), *((model, "serialization") for model in responses)],

@@ -15,6 +15,7 @@ from service.custody import Custody
 from service.engine import Engine, Timing
 from service.errors import InvalidRequest, UnsupportedMediaType
 from service.metrics import CONTENT_TYPE
+from service.paths import SESSION
 from service.schemas import ForecastRequest, PredictRequest, RestoreRequest
 
 JSON = b"application/json"
@@ -25,13 +26,13 @@ Headers = list[tuple[bytes, bytes]]
 
 @dataclass(slots=True)
 class Request:
-    """A request whose body has arrived, and whose sender is known."""
+    """A request whose body has arrived, and whose sender is known. name: what stands for the variable of the path."""
 
     owner: str
     headers: Mapping[bytes, bytes]
     query: bytes
     body: bytes
-    session_id: str = ""
+    name: str = ""
 
 
 @dataclass(slots=True)
@@ -46,17 +47,22 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A handler; whether it takes a JSON body, and whether it is open to everybody even where keys are needed."""
+    """A handler; whether it takes a JSON body, is open to everybody even where keys are needed, and whether bodies may
+    be compressed.
+    """
 
     handler: Callable[[Request], Awaitable[Reply]]
     takes_body: bool = False
     public: bool = False
+    coded: bool = False
 
 
 class Routes:
-    """Every native route by path and method; `{session_id}` stands for the rest of a path below /sessions/."""
+    """Every native route by path and method, and others beside them; `{session_id}` stands for the rest of a path below
+    /sessions/.
+    """
 
-    def __init__(self, engine: Engine, custody: Custody) -> None:
+    def __init__(self, engine: Engine, custody: Custody, others: Mapping[str, Mapping[str, Route]]) -> None:
         self.engine = engine
         self._custody = custody
         self._columns = Columns(engine)
@@ -67,7 +73,7 @@ class Routes:
             "/forecast": {"POST": Route(self.forecast, takes_body=True)},
             "/model": {"GET": Route(self.model)},
             "/sessions": {"GET": Route(self.sessions), "POST": Route(self.create)},
-            "/sessions/{session_id}": {
+            SESSION: {
                 "GET": Route(self.session),
                 "PUT": Route(self.restore, takes_body=True),
                 "DELETE": Route(self.delete),
@@ -75,6 +81,7 @@ class Routes:
             "/metrics": {"GET": Route(self.metrics, public=True)},
             "/docs.json": {"GET": Route(self.document, public=True)},
             "/": {"GET": Route(self.page, public=True)},
+            **others,
         }
 
     async def predict(self, request: Request) -> Reply:
@@ -121,19 +128,19 @@ class Routes:
 
     async def session(self, request: Request) -> Reply:
         """GET /sessions/{session_id}"""
-        return Reply(_encode(await self._custody.show(request.session_id, request.owner)))
+        return Reply(_encode(await self._custody.show(request.name, request.owner)))
 
     async def restore(self, request: Request) -> Reply:
         """PUT /sessions/{session_id}"""
         step = request.headers.get(b"if-match")
         if_step = None if step is None else _whole_number(step.decode("latin-1").strip('" '), "if-match")
         wanted = RestoreRequest.model_validate_json(request.body)
-        session, created = await self._custody.restore(request.session_id, wanted, request.owner, if_step)
+        session, created = await self._custody.restore(request.name, wanted, request.owner, if_step)
         return Reply(_encode(session), status=201 if created else 200)
 
     async def delete(self, request: Request) -> Reply:
         """DELETE /sessions/{session_id}"""
-        await self._custody.delete(request.session_id, request.owner)
+        await self._custody.delete(request.name, request.owner)
         return Reply(b"", status=204)
 
     async def metrics(self, _: Request) -> Reply:

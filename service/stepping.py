@@ -22,6 +22,7 @@ from service.metrics import Metrics
 from service.schemas import Bound
 from service.sessions import Rows
 from service.sessions.rows import began
+from service.statistics import Executions
 
 
 @dataclass(slots=True)
@@ -44,6 +45,7 @@ class Stepping:
         self._metrics = metrics
         self._kinds = rows.shape.kinds
         self._batches = Batches(self._step)
+        self.executions = Executions()
 
     def is_long(self, steps: int) -> bool:
         """So many observations take so long that others must not wait for them: they are computed beside, and into
@@ -73,7 +75,9 @@ class Stepping:
             self._rows.follow(before, behind, now)
         self._rows.advanced_long(after, values[0], numbers, digest, now)
         self.learn(advanced.numbers, self._predictor.alarms(self._rows.contexts, behind))
-        return Stepped(plain_answer(numbers), self._rows.alarm(after), time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        self.executions.add(1, 1, 0.0, seconds, 0.0)
+        return Stepped(plain_answer(numbers), self._rows.alarm(after), seconds)
 
     def many(
         self,
@@ -119,12 +123,17 @@ class Stepping:
         after = rows if all(job.after == job.row for job in jobs) else np.array([job.after for job in jobs])
         values = np.array([job.values for job in jobs])  # (B, 1, F)
         digests = np.frombuffer(b"".join([job.digest for job in jobs]), np.uint64).reshape(len(jobs), -1)
+        gathered = time.perf_counter()
         advanced, running = self.many(rows, after, values, digests, jobs[0].level)
-        seconds = time.perf_counter() - started
-        answers = plain_answers(advanced.numbers[: self._kinds, :, 0])
+        computed = time.perf_counter()
+        answers, failures = plain_answers(advanced.numbers[: self._kinds, :, 0]), advanced.failed.tolist()
+        seconds = computed - started
+        self.executions.add(
+            len(jobs), failures.count(0), gathered - started, computed - gathered, time.perf_counter() - computed
+        )
         return [
             refusal(failure(failed)) if failed else Stepped(answer, alarm, seconds)
-            for answer, failed, alarm in zip(answers, advanced.failed.tolist(), running.tolist(), strict=True)
+            for answer, failed, alarm in zip(answers, failures, running.tolist(), strict=True)
         ]
 
 

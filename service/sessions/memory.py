@@ -6,6 +6,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
+from operator import eq
 from pathlib import Path
 
 import numpy as np
@@ -111,8 +112,12 @@ class MemoryStore:
         self._put(key, row)
 
     async def keep_all(self, keys: Sequence[str], rows: Indices) -> None:
-        for key, row in zip(keys, rows.tolist(), strict=True):
-            self._put(key, row)
+        live, entries = self._live, rows.tolist()
+        if all(map(eq, map(live.get, keys), entries)):  # in place
+            deque(map(live.move_to_end, keys), maxlen=0)
+        else:
+            for key, row in zip(keys, entries, strict=True):
+                self._put(key, row)
 
     async def commit(self, key: str, record: Record) -> None:
         entry = self._entered(record)
@@ -225,16 +230,22 @@ class MemoryStore:
     def _put(self, key: str, entry: Entry) -> None:
         """An entry takes the place of the one before, if there is one, and is the last that was used."""
         before = self._live.get(key)
+        if before != entry:
+            self._exchange(key, before, entry)
+        self._live.move_to_end(key)
+
+    def _exchange(self, key: str, before: Entry | None, entry: Entry) -> None:
+        if self._limits.max_age_seconds is not None:
+            born = self._times(entry)[1]
+            if before is None or born != self._times(before)[1]:  # it may begin anew
+                self._births.append((born, key))
         if before is None:
             self._bytes += self._size(entry) + OVERHEAD_BYTES
-            if self._limits.max_age_seconds is not None:
-                self._births.append((self._times(entry)[1], key))
             self._gone.pop(key, None)
-        elif before is not entry and before != entry:
+        else:
             self._bytes += self._size(entry) - self._size(before)
             self._leave(before)
         self._live[key] = entry
-        self._live.move_to_end(key)
 
     def _forget(self, key: str, gone: Gone) -> bool:
         """A session leaves. Tells whether it is remembered: not if it was gone for too long already."""

@@ -48,7 +48,7 @@ def _native(answer: Any) -> Any:
 
 
 def _inference_protocol(answer: Any) -> Any:
-    return next(output["data"] for output in answer["outputs"] if output["name"] == "predictions")
+    return next(output["data"] for output in answer["outputs"] if output["name"] in ("predictions", "prediction"))
 
 
 PREDICT = Door("/predict", '{"values": [VALUE], "session_id": "SESSION"}', _native)

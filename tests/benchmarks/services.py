@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 
 from tests.benchmarks.contestants import BARE, FASTAPI, OURS, OURS_ON_DISK, STOCK, Contestant
-from tests.benchmarks.doors import BATCH, COUNTED, PREDICT, PREDICT_BATCH, Door
+from tests.benchmarks.doors import BATCH, COUNTED, PREDICT, PREDICT_BATCH, TRITON, Door
 from tests.benchmarks.examination import Examination, Wrong
 from tests.benchmarks.tables import Table
 from tests.benchmarks.turns import awake, sleep, wake
@@ -44,6 +44,9 @@ def entry(contestant: Contestant, name: str = "", door: Door | None = None, conn
 
 
 US = entry(OURS)
+US_BY_PROTOCOL = entry(OURS, "this service, /v2", TRITON)
+"""Asked in the very words that Triton is asked in."""
+
 OTHERS = tuple(map(entry, (STOCK, FASTAPI, BARE)))
 DISK = entry(OURS_ON_DISK, "sqlite")
 WAYS = (

@@ -10,7 +10,7 @@ import pytest
 
 from models import save
 from tests.benchmarks.contestants import BARE, FASTAPI, OURS, Contestant
-from tests.benchmarks.doors import COUNTED, PREDICT
+from tests.benchmarks.doors import COUNTED, PREDICT, TRITON
 from tests.benchmarks.examination import Examination, Wrong
 from tests.benchmarks.services import Effort, beside, entry, race
 from tests.benchmarks.wrk import PROGRAM, measure
@@ -53,9 +53,11 @@ def test_a_race_gives_figures_and_a_table(contestant: Contestant, checkpoint: Pa
 
 @needs_wrk
 def test_sessions_are_asked_in_order(checkpoint: Path) -> None:
-    """Our own service refuses a `step` that is not the next; not one request of the load may be refused."""
+    """Our own service refuses a `step` that is not the next; at neither door may one request of the load be refused."""
     with OURS.serving(checkpoint) as server:
         measure(server, COUNTED, connections=4, seconds=1)
+        Examination(checkpoint)(server, TRITON)
+        measure(server, TRITON, connections=4, seconds=1)  # a sequence that was not begun would be unknown
         sessions = httpx.get(f"{server.url}/sessions", trust_env=False).json()["sessions"]
     assert sessions
 

@@ -20,7 +20,7 @@ from pydantic import SecretStr
 
 from models.predictor import Context, Values
 from service.custody import Custody
-from service.engine import Engine, Prediction
+from service.engine import Engine, Part, Prediction
 from service.errors import ServiceError
 from service.metrics import Metrics
 from service.schemas import ForecastRequest, PredictRequest, RestoreRequest, SessionResponse
@@ -139,6 +139,30 @@ class Reference:
         stream.last = (base, values, observed(stream.seen)[0][0, base:, 0].tolist())
         return stream.last[2], len(stream.seen), False
 
+    def infer(
+        self, session_id: str, values: Seen, step: int | None, start: bool, end: bool
+    ) -> tuple[list[float], int, bool]:
+        """The same of a request that says whether it begins the session, and whether it ends it."""
+        if start:
+            self.start(session_id, values, step)
+        else:
+            self.needed(session_id)
+        answer = self.predict(session_id, values, step)
+        if end:
+            self.delete(session_id)
+        return answer
+
+    def start(self, session_id: str, values: Seen, step: int | None) -> None:
+        """Make room for a session that begins, unless the request is a retry."""
+        self.time_passes()
+        if step:
+            raise Refused("step_conflict", expected_step=0)
+        stream = self.live.get(session_id)
+        if step == 0 and stream is not None and stream.last is not None and stream.last[:2] == (0, values):
+            return
+        self.live.pop(session_id, None)
+        self.begin(session_id, ())
+
     def restore(self, session_id: str, seen: Seen, if_step: int | None) -> bool:
         """-> whether it is new"""
         self.time_passes()
@@ -246,6 +270,25 @@ class Sessions(RuleBasedStateMachine):
         for _ in range(times):
             self.send(request)
         return request
+
+    @rule(name=names, values=values, offset=offsets, start=st.booleans(), end=st.booleans(), horizon=st.integers(0, 2))
+    def infer(self, name: str, values: Seen, offset: int | None, start: bool, end: bool, horizon: int) -> None:
+        step = self.step_of(name, offset) if not start else offset and max(0, offset)
+        array = np.array(values, float).reshape(1, -1, 1)  # None becomes NaN
+        outcome = self.both(
+            self.engine.infer(array, name, step, part=Part(start, end, horizon)),
+            lambda: self.reference.infer(name, values, step, start, end),
+        )
+        if outcome is None:
+            return
+        prediction, (answer, after, replayed) = outcome
+        check(prediction, answer, after, replayed)
+        if horizon:
+            assert prediction.forecast is not None
+            assert prediction.forecast.path[0, :1, 0].tolist() == near(answer[-1:])
+        if not replayed:
+            request = PredictRequest(values=list(values), session_id=name, step=after - len(values))
+            self.applied[name] = request
 
     @rule(request=requests)
     def send_some_request_again(self, request: PredictRequest) -> None:

@@ -9,7 +9,7 @@ from tests.benchmarks.contestants import Contestant
 from tests.benchmarks.examination import Examination, Wrong
 from tests.benchmarks.peers.installation import PEERS, NotInstalled, installed
 from tests.benchmarks.pictures import draw
-from tests.benchmarks.services import OTHERS, US, Effort, beside, entry, race
+from tests.benchmarks.services import OTHERS, US, US_BY_PROTOCOL, Effort, beside, entry, race
 from tests.benchmarks.tables import Table
 from tests.server import NotReady
 
@@ -23,7 +23,7 @@ def report(checkpoint: Path, effort: Effort, folder: Path, picture: Path | None 
             peers.append(_proven(installed(name, folder), checkpoint, examination))
         except (NotInstalled, NotReady, Wrong, httpx.HTTPError) as error:
             notes.append(f"{peer.name} is missing: {' '.join(str(error).split())[-300:]}")
-    entries = [US, *OTHERS, *map(entry, peers)]
+    entries = [US, US_BY_PROTOCOL, *OTHERS, *map(entry, peers)]
     loads = race(entries, checkpoint, effort)
     entries.sort(key=lambda each: -loads[each].rate)
     table = beside(US, entries, loads)

@@ -1,0 +1,179 @@
+"""Between the bytes of the protocol and arrays: a JSON object, and behind it the tensors that are binary data.
+
+Axes: T time, F features, O targets.
+"""
+
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from models.predictor import Values
+from service.codec import encode
+from service.errors import InvalidRequest
+from service.oip.schemas import (
+    InferenceParameters,
+    InferenceRequest,
+    InputParameters,
+    OutputParameters,
+    RequestInput,
+    RequestOutput,
+)
+from service.schemas import Bound
+
+INPUT = "values"
+SINGLE = "<f4"
+DATATYPES = {"FP64": "<f8", "FP32": SINGLE}
+ANSWERED = "FP64"
+ELSEWHERE = ("shared_memory_region", "classification")
+"""Parameters of tensors that ask for what is not here; to ignore them would be to answer something else."""
+
+_NUMBERS = {int, float, type(None)}
+_FIELDS = {
+    name
+    for message in (
+        InferenceRequest,
+        InferenceParameters,
+        RequestInput,
+        InputParameters,
+        RequestOutput,
+        OutputParameters,
+    )
+    for name in message.model_fields
+}
+
+
+class Tensor(NamedTuple):
+    """An output: T numbers, or T lists of O, None for NaN; or an array of them."""
+
+    name: str
+    shape: tuple[int, int]
+    numbers: Sequence[Bound] | Values
+    binary: bool
+
+
+def decode(body: bytes, head: int | None, features: int) -> tuple[InferenceRequest, Values]:
+    """The request and its values, (1, T, F), NaN = missing. head: bytes of the JSON object, None: all of them.
+
+    Raises:
+        InvalidRequest: with the place.
+    """
+    if head is not None and head > len(body):
+        raise InvalidRequest(f"inference-header-content-length: {head}, but the body has {len(body)} bytes")
+    behind = b"" if head is None else body[head:]
+    try:
+        request = InferenceRequest.model_validate_json(body[: len(body) - len(behind)])
+    except ValidationError as error:
+        raise InvalidRequest(_reason(error)) from None
+    if len(request.inputs) != 1 or request.inputs[0].name != INPUT:
+        raise InvalidRequest(f"inputs: there must be one, and its name {INPUT}")
+    for output in request.outputs or ():
+        _check_here(output.name, output.parameters)
+    return request, _values(request.inputs[0], behind, features)
+
+
+def encode_answer(head: dict[str, Any], tensors: Sequence[Tensor]) -> tuple[bytes, int | None]:
+    """The body, and how many bytes of it are the JSON object; None: all of them. NaN is null in JSON."""
+    outputs, behind = [], []
+    for tensor in tensors:
+        output: dict[str, Any] = {"name": tensor.name, "datatype": ANSWERED, "shape": tensor.shape}
+        if tensor.binary:
+            behind.append(np.array(tensor.numbers, DATATYPES[ANSWERED]).tobytes())
+            output["parameters"] = {"binary_data_size": len(behind[-1])}
+        else:
+            output["data"] = _flat(tensor.numbers)
+        outputs.append(output)
+    payload = encode(head | {"outputs": outputs})
+    return (b"".join((payload, *behind)), len(payload)) if behind else (payload, None)
+
+
+def head_of(length: bytes | None) -> int | None:
+    """What the header inference-header-content-length says.
+
+    Raises:
+        InvalidRequest: it is no number.
+    """
+    if length is None:
+        return None
+    if not length.isdigit() or len(length) > 18:
+        raise InvalidRequest("inference-header-content-length: a whole number is expected")
+    return int(length)
+
+
+def _values(tensor: RequestInput, behind: bytes, features: int) -> Values:
+    """(1, T, F)"""
+    _check_here(INPUT, tensor.parameters)
+    dtype = DATATYPES.get(tensor.datatype)
+    if dtype is None:
+        raise InvalidRequest(f"{INPUT}: the datatype must be {' or '.join(DATATYPES)}")
+    shape = tensor.shape
+    if len(shape) != 2 or shape[1] != features or not shape[0]:
+        raise InvalidRequest(f"{INPUT}: the shape must be [T, {features}], T being 1 or more")
+    size = None if tensor.parameters is None else tensor.parameters.binary_data_size
+    if (size is None) == (tensor.data is None):
+        raise InvalidRequest(f"{INPUT}: either data or the parameter binary_data_size is needed")
+    if tensor.data is not None:
+        if behind:
+            raise InvalidRequest(f"{len(behind)} bytes behind the JSON object belong to no input")
+        values = _numbers(tensor.data, shape, dtype)
+    else:
+        values = _binary(behind, size, shape, dtype)
+    return values.astype(np.float64, copy=False).reshape(1, *shape)
+
+
+def _numbers(data: list[Any], shape: Sequence[int], dtype: str) -> NDArray[Any]:
+    """Of a flat list, or of T lists of F numbers. -> (T * F,)"""
+    steps, features = shape
+    if data and type(data[0]) is list:
+        if len(data) != steps or any(type(row) is not list or len(row) != features for row in data):
+            raise InvalidRequest(f"{INPUT}: data is not nested as the shape says")
+        data = list(chain.from_iterable(data))
+    if len(data) != steps * features:
+        raise InvalidRequest(f"{INPUT}: {len(data)} numbers in data, the shape has {steps * features}")
+    if not set(map(type, data)) <= _NUMBERS:
+        raise InvalidRequest(f"{INPUT}: data must be numbers, or null for what is missing")
+    try:
+        numbers = np.array(data, np.float64)
+    except OverflowError:
+        raise InvalidRequest(f"{INPUT}: a number in data is too large") from None
+    if dtype == SINGLE:
+        with np.errstate(over="ignore"):  # infinite, and refused as that
+            numbers = numbers.astype(dtype)
+    return numbers
+
+
+def _binary(behind: bytes, size: int | None, shape: Sequence[int], dtype: str) -> NDArray[Any]:
+    """Little-endian, row by row. -> (T * F,)"""
+    needed = shape[0] * shape[1] * np.dtype(dtype).itemsize
+    if size != needed:
+        raise InvalidRequest(f"{INPUT}: binary_data_size is {size}, the shape and datatype need {needed}")
+    if len(behind) != size:
+        raise InvalidRequest(f"{INPUT}: {len(behind)} bytes behind the JSON object, not {size}")
+    return np.frombuffer(behind, dtype).astype(np.float64)  # ours to write to
+
+
+def _check_here(name: str, parameters: InputParameters | OutputParameters | None) -> None:
+    for parameter in (parameters.model_extra if parameters is not None else None) or ():
+        if parameter in ELSEWHERE:
+            raise InvalidRequest(f"{name}: {parameter} is not supported here")
+
+
+def _flat(numbers: Sequence[Bound] | Values) -> Any:
+    if isinstance(numbers, np.ndarray):
+        return numbers.ravel()
+    rows: Sequence[Any] = numbers
+    return list(chain.from_iterable(rows)) if rows and type(rows[0]) is list else rows
+
+
+def _reason(error: ValidationError) -> str:
+    """The first of the validation errors, with its place but without the value that was sent."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    if first["type"] == "json_invalid":
+        return "the body is not JSON"
+    named = [part for part in first["loc"] if isinstance(part, int) or part in _FIELDS]  # or a member of a union
+    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in named)
+    reason = "this field is needed" if first["type"] == "missing" else first["msg"]
+    return f"{place.removeprefix('.') or 'the body'}: {reason}"

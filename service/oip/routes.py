@@ -1,0 +1,181 @@
+"""What each route below `/v2` does with a request: decode, call, encode."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from models.predictor import NUMBERS
+from service.codec import encode
+from service.engine import Engine, Part, Prediction
+from service.errors import InvalidRequest, NotFound
+from service.oip.codec import Tensor, decode, encode_answer, head_of
+from service.oip.description import BOUNDS, FORECAST, NAME, PREDICTION, Description
+from service.oip.schemas import IndexRequest, InferenceParameters, InferenceRequest, RequestOutput
+from service.paths import MODEL, VERSION
+from service.routes import JSON, Reply, Request, Route
+from service.settings import Settings
+from service.statistics import Inferences
+
+BINARY = b"application/octet-stream"
+HEAD = b"inference-header-content-length"
+COLUMNS = dict(zip((PREDICTION, *BOUNDS), NUMBERS, strict=False))
+"""Where the engine's answer has an output."""
+
+NOTHING = InferenceParameters()
+
+
+class Protocol:
+    """Every route of the protocol by path and method; `{version}` stands for a name of the version that is served."""
+
+    def __init__(self, engine: Engine, settings: Settings) -> None:
+        self._engine = engine
+        self._about = about = Description(engine.describe(), engine.rows.shape.bounded)
+        self._versions = ("", about.version, about.number)
+        self._inferences = Inferences()
+        ready = {"name": NAME, "ready": True}
+        of_model = {
+            "": {"GET": self._saying(about.metadata())},
+            "/ready": {"GET": self._saying(ready)},
+            "/config": {"GET": self._saying(about.configuration(settings))},
+            "/stats": {"GET": Route(self.statistics)},
+            "/infer": {"POST": Route(self.infer, coded=True)},
+        }
+        self.table: Mapping[str, Mapping[str, Route]] = {
+            "/v2": {"GET": self._saying(about.server(), public=True)},
+            "/v2/health/live": {"GET": self._saying({"live": True}, public=True)},
+            "/v2/health/ready": {"GET": self._saying({"ready": True, "live": True}, public=True)},
+            "/v2/models/stats": {"GET": Route(self.statistics)},
+            "/v2/repository/index": {"POST": Route(self.index)},
+            **{base + rest: methods for base in (MODEL, VERSION) for rest, methods in of_model.items()},
+        }
+
+    async def infer(self, request: Request) -> Reply:
+        """POST /v2/models/elman/infer"""
+        self._check(request.name)
+        started = time.perf_counter()
+        try:
+            return await self._infer(request, started)
+        except BaseException:
+            self._inferences.fail.add(time.perf_counter() - started)
+            raise
+
+    async def statistics(self, request: Request) -> Reply:
+        """GET /v2/models/elman/stats"""
+        self._check(request.name)
+        executions = self._engine.stepping.executions
+        entry = {
+            "name": NAME,
+            "version": self._about.number,
+            "last_inference": round(self._inferences.last * 1000),
+            "inference_count": executions.inferences,
+            "execution_count": executions.count,
+            "inference_stats": self._inferences.json(),
+            "batch_stats": list(executions.json()),
+        }
+        return Reply(encode({"model_stats": [entry]}))
+
+    async def index(self, request: Request) -> Reply:
+        """POST /v2/repository/index"""
+        if request.body:
+            IndexRequest.model_validate_json(request.body)
+        return Reply(orjson.dumps(self._about.index()))
+
+    async def _infer(self, request: Request, started: float) -> Reply:
+        asked, values = decode(request.body, head_of(request.headers.get(HEAD)), self._about.features)
+        parameters = asked.parameters or NOTHING
+        wanted = self._wanted(asked, parameters)
+        decoded = time.perf_counter()
+        prediction = await self._engine.infer(values, *_place(parameters), part=_part(parameters), owner=request.owner)
+        computed = time.perf_counter()
+        payload, head = encode_answer(_head(asked.id, prediction), list(self._tensors(wanted, prediction)))
+        self._count(prediction, decoded - started, computed - decoded, time.perf_counter() - computed)
+        if head is None:
+            return Reply(payload)
+        return Reply(payload, media_type=BINARY, headers=[(HEAD, b"%d" % head)])
+
+    def _wanted(self, asked: InferenceRequest, parameters: InferenceParameters) -> Sequence[tuple[str, bool]]:
+        """Names of outputs, and whether they are sent as binary data."""
+        usually, about = bool(parameters.binary_data_output), self._about
+        if not asked.outputs:
+            names = about.outputs if parameters.horizon is None else (*about.outputs, *about.forecasts)
+            return [(name, usually) for name in names]
+        for output in asked.outputs:
+            if output.name not in about.outputs and output.name not in about.forecasts:
+                raise InvalidRequest(f"outputs: there is no {output.name!r} here")
+        if len({output.name for output in asked.outputs}) < len(asked.outputs):
+            raise InvalidRequest("outputs: each can be asked for once")
+        return [(output.name, _is_binary(output, usually)) for output in asked.outputs]
+
+    def _tensors(self, wanted: Sequence[tuple[str, bool]], prediction: Prediction) -> Iterator[Tensor]:
+        """What was wanted, as far as it is there: a forecast that no horizon asks for has no steps."""
+        for name, binary in wanted:
+            numbers: Any = prediction.answer.get(COLUMNS[name]) if name in COLUMNS else _ahead(prediction, name)
+            if numbers is not None:
+                yield Tensor(name, (len(numbers), self._about.targets), numbers, binary)
+
+    def _count(self, prediction: Prediction, decoding: float, answering: float, encoding: float) -> None:
+        timing, metrics, counted = prediction.timing, self._engine.metrics, self._inferences
+        metrics.queue.observe(timing.queue)
+        metrics.compute.observe(timing.compute)
+        metrics.store.observe(timing.store)
+        counted.last = time.time()
+        counted.success.add(decoding + answering + encoding)
+        if prediction.replayed:
+            counted.queue.add(timing.queue)
+            counted.hit.add(answering - timing.queue)
+            return
+        counted.queue.add(max(0.0, answering - timing.compute - timing.store))  # for its turn, and to be computed
+        counted.input.add(decoding)
+        counted.infer.add(timing.compute)
+        counted.output.add(encoding)
+
+    def _saying(self, message: dict[str, Any], *, public: bool = False) -> Route:
+        """A route that always answers the same."""
+        payload = orjson.dumps(message)
+
+        async def say(request: Request) -> Reply:
+            self._check(request.name)
+            return Reply(payload, media_type=JSON)
+
+        return Route(say, public=public)
+
+    def _check(self, version: str) -> None:
+        if version not in self._versions:
+            raise NotFound(f"there is no version {version!r} of {NAME} here; {self._about.version} is served")
+
+
+def _is_binary(output: RequestOutput, usually: bool) -> bool:
+    said = None if output.parameters is None else output.parameters.binary_data
+    return usually if said is None else said
+
+
+def _place(parameters: InferenceParameters) -> tuple[str | None, int | None, float | None]:
+    """Session, if there is one, step, and level."""
+    session_id = str(parameters.sequence_id) if parameters.sequence_id else None
+    return session_id, parameters.step, parameters.level
+
+
+def _part(parameters: InferenceParameters) -> Part:
+    return Part(bool(parameters.sequence_start), bool(parameters.sequence_end), parameters.horizon or 0)
+
+
+def _head(request_id: str | None, prediction: Prediction) -> dict[str, Any]:
+    """An answer without its tensors."""
+    answer = prediction.answer
+    parameters = {"step": answer["step"], "replayed": prediction.replayed}
+    if "alarm" in answer:
+        parameters["alarm_start_step"] = answer["alarm"]["start_step"]
+    if "rebuilt_steps" in answer:
+        parameters["rebuilt_steps"] = answer["rebuilt_steps"]
+    head = {"model_name": NAME, "model_version": answer["model"], "parameters": parameters}
+    return head if request_id is None else {"id": request_id, **head}
+
+
+def _ahead(prediction: Prediction, name: str) -> Any:
+    """A part of the forecast."""
+    if prediction.forecast is None:
+        return ()
+    part = getattr(prediction.forecast, "path" if name == FORECAST else name.removeprefix(f"{FORECAST}_"))
+    return None if part is None else part[0]
