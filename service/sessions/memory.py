@@ -104,11 +104,12 @@ class MemoryStore:
         return self._record(found) if isinstance(found, int | bytes) else found
 
     async def keep(self, key: str, row: int) -> None:
-        try:
-            self._admit(key, self._size(row))
-        except SessionCapacity:
-            self._leave(row)
-            raise
+        if key not in self._live:
+            try:
+                self._admit(key, self._own.row_bytes)
+            except SessionCapacity:
+                self._leave(row)
+                raise
         self._put(key, row)
 
     async def keep_all(self, keys: Sequence[str], rows: Indices) -> None:
@@ -203,7 +204,7 @@ class MemoryStore:
 
     def _size(self, entry: Entry) -> int:
         if isinstance(entry, int):
-            return self._own.shape.row_bytes
+            return self._own.row_bytes
         return len(entry)
 
     def _admit(self, key: str, size: int, reserved: int = 0, reserved_bytes: int = 0) -> None:
@@ -225,7 +226,7 @@ class MemoryStore:
         return enough and len(self._live) + sessions <= self._limits.max_sessions
 
     def _row_size(self) -> int:
-        return self._own.shape.row_bytes + OVERHEAD_BYTES
+        return self._own.row_bytes + OVERHEAD_BYTES
 
     def _put(self, key: str, entry: Entry) -> None:
         """An entry takes the place of the one before, if there is one, and is the last that was used."""

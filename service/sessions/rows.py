@@ -80,7 +80,7 @@ class Rows:
     """
 
     def __init__(self, shape: Shape, predictor: Predictor, rows: int) -> None:
-        self.shape = shape
+        self.shape, self.row_bytes = shape, shape.row_bytes
         self.contexts: Slab = predictor.slab(rows)
         self._rows = np.zeros(rows, f"V{shape.row.itemsize}")  # as plain bytes they are copied several times faster
         fields = self._rows.view(shape.row)
