@@ -91,12 +91,7 @@ class Door:
             if route.takes_body:
                 check_media_type(headers)
             body = await self._body(headers, receive) if method not in ("GET", "HEAD") else b""
-            if route.coded and b"content-encoding" in headers:
-                body = codings.inflated(body, headers[b"content-encoding"], self._settings.max_body_bytes)
-            reply = await route.handler(Request(owner, headers, scope["query_string"], body, name))
-            if route.coded and len(reply.payload) > codings.SMALL and b"accept-encoding" in headers:
-                _compress(reply, headers[b"accept-encoding"])
-            return reply
+            return await self._handled(route, Request(owner, headers, scope["query_string"], body, name))
         except ValidationError as error:
             raise _invalid(error) from None
         except (ServiceError, Disconnected):
@@ -104,6 +99,16 @@ class Door:
         except Exception:
             logger.exception("%s failed", method)
             raise InternalError("something went wrong here; the service's log has the details") from None
+
+    async def _handled(self, route: Route, request: Request) -> Reply:
+        """What the route makes of it; compressed bodies both ways, where it takes them."""
+        headers = request.headers
+        if route.coded and b"content-encoding" in headers:
+            request.body = codings.inflated(request.body, headers[b"content-encoding"], self._settings.max_body_bytes)
+        reply = await route.handler(request)
+        if route.coded and len(reply.payload) > codings.SMALL and b"accept-encoding" in headers:
+            _compress(reply, headers[b"accept-encoding"])
+        return reply
 
     async def _body(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
         limit, seconds = self._settings.max_body_bytes, self._settings.body_timeout_seconds

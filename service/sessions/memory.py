@@ -98,7 +98,7 @@ class MemoryStore:
 
     async def get(self, key: str) -> Record | Gone | None:
         found = self._look(key)
-        if isinstance(found, Gone) and not self._is_remembered(found):  # somebody holds it: no sweep forgets it
+        if isinstance(found, Gone) and not self._is_recent(found):  # somebody holds it: no sweep forgets it
             return None
         return self._record(found) if isinstance(found, int | bytes) else found
 
@@ -233,12 +233,12 @@ class MemoryStore:
         entry = self._live.pop(key)
         self._bytes -= self._size(entry) + OVERHEAD_BYTES
         self._leave(entry)
-        remembered = self._is_remembered(gone)
-        if remembered:
+        recent = self._is_recent(gone)
+        if recent:
             self._gone[key] = gone
-        return remembered
+        return recent
 
-    def _is_remembered(self, gone: Gone) -> bool:
+    def _is_recent(self, gone: Gone) -> bool:
         return self._clock() - gone.at <= self._limits.gone_seconds
 
     def _end(self, entry: Entry) -> float:
