@@ -84,8 +84,8 @@ class Door:
 
     @cached_property
     def posts(self) -> Mapping[bytes, tuple[str, Mapping[str, Route]]]:
-        """What `answer` answers."""
-        table = self._routes().table
+        """What `answer` answers: by the path itself, so none that has a variable."""
+        table = {path: methods for path, methods in self._routes().table.items() if "{" not in path}
         return {path.encode(): (path, methods) for path, methods in table.items() if "POST" in methods}
 
     async def answer(self, url: bytes, headers: Mapping[bytes, bytes], body: bytes) -> Reply:
@@ -116,13 +116,12 @@ class Door:
         return route, owner
 
     async def _handled(self, route: Route, request: Request) -> Reply:
-        """What the route says, its bodies compressed where that may be."""
-        headers, coded = request.headers, route.coded
-        if coded and b"content-encoding" in headers:
-            limit = self._settings.max_body_bytes
-            request.body = codings.inflated(request.body, headers[b"content-encoding"], limit)
+        """What the route makes of it; compressed bodies both ways, where it takes them."""
+        headers = request.headers
+        if route.coded and b"content-encoding" in headers:
+            request.body = codings.inflated(request.body, headers[b"content-encoding"], self._settings.max_body_bytes)
         reply = await route.handler(request)
-        if coded and len(reply.payload) > codings.SMALL and b"accept-encoding" in headers:
+        if route.coded and len(reply.payload) > codings.SMALL and b"accept-encoding" in headers:
             _compress(reply, headers[b"accept-encoding"])
         return reply
 

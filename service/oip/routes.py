@@ -33,6 +33,12 @@ class Protocol:
         self._engine = engine
         self._about = about = Description(engine.describe(), engine.rows.shape.bounded)
         self._versions = ("", about.version, about.number)
+        self._targets = about.targets
+        self._usual = {
+            (ahead, binary): [(name, binary) for name in (*about.outputs, *(about.forecasts if ahead else ()))]
+            for ahead in (False, True)
+            for binary in (False, True)
+        }
         self._inferences = Inferences()
         ready = {"name": NAME, "ready": True}
         of_model = {
@@ -97,12 +103,12 @@ class Protocol:
 
     def _wanted(self, asked: InferenceRequest, parameters: InferenceParameters) -> Sequence[tuple[str, bool]]:
         """Names of outputs, and whether they are sent as binary data."""
-        usually, about = bool(parameters.binary_data_output), self._about
+        usually = bool(parameters.binary_data_output)
         if not asked.outputs:
-            names = about.outputs if parameters.horizon is None else (*about.outputs, *about.forecasts)
-            return [(name, usually) for name in names]
+            return self._usual[parameters.horizon is not None, usually]
+        known = self._usual[True, usually]
         for output in asked.outputs:
-            if output.name not in about.outputs and output.name not in about.forecasts:
+            if (output.name, usually) not in known:
                 raise InvalidRequest(f"outputs: there is no {output.name!r} here")
         if len({output.name for output in asked.outputs}) < len(asked.outputs):
             raise InvalidRequest("outputs: each can be asked for once")
@@ -113,7 +119,7 @@ class Protocol:
         for name, binary in wanted:
             numbers: Any = prediction.answer.get(COLUMNS[name]) if name in COLUMNS else _ahead(prediction, name)
             if numbers is not None:
-                yield Tensor(name, (len(numbers), self._about.targets), numbers, binary)
+                yield Tensor(name, (len(numbers), self._targets), numbers, binary)
 
     def _count(self, prediction: Prediction, decoding: float, answering: float, encoding: float) -> None:
         timing, metrics, counted = prediction.timing, self._engine.metrics, self._inferences

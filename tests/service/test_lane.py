@@ -1,8 +1,10 @@
 """The short way answers what the long way answers. A real uvicorn on a real socket, in a thread."""
 
 import asyncio
+import gzip
 import re
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -86,7 +88,7 @@ def answer(connection: socket.socket) -> tuple[bytes, bytes]:
     while b"\r\n\r\n" not in received:
         received += connection.recv(1)
     head = received
-    length = re.search(rb"content-length: (\d+)", head)
+    length = re.search(rb"\r\ncontent-length: (\d+)", head)
     body = b""
     while length and len(body) < int(length[1]):
         body += connection.recv(int(length[1]) - len(body))
@@ -99,11 +101,23 @@ def told(connection: socket.socket) -> bytes:
     return re.sub(rb"(date: |dur=)[^\r,]*", rb"\1", head) + body
 
 
+TENSOR = b'"name": "values", "datatype": "FP64", "shape": [1, 1]'
+STATELESS = b'{"inputs": [{%b, "data": [9]}]}' % TENSOR
+INFERENCE = b'{"parameters": {"sequence_id": "ID", "sequence_start": true}, "inputs": [{%b, "data": [9]}]}' % TENSOR
+BINARY = (
+    b'{"parameters": {"binary_data_output": true}, "inputs": [{%b, "parameters": {"binary_data_size": 8}}]}' % TENSOR
+)
+
 REQUESTS = {
     "a step": predict("ID", 9),
     "many steps": predict("ID", 9, 8, 7),
     "a batch": request("/predict_batch", b'{"session_ids": ["ID"], "values": [1.5]}'),
     "a forecast": request("/forecast", b'{"horizon": 3}'),
+    "an inference": request("/v2/models/elman/infer", INFERENCE),
+    "a compressed inference": request("/v2/models/elman/infer", gzip.compress(STATELESS), content_encoding="gzip"),
+    "a binary inference": request(
+        "/v2/models/elman/infer", BINARY + struct.pack("<d", 9), inference_header_content_length=str(len(BINARY))
+    ),
     "no JSON": request("/predict", b"nonsense"),
     "nothing": request("/predict", b""),
     "a field that is none": request("/predict", b'{"value": [1]}'),
