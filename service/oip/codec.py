@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
@@ -31,7 +32,10 @@ ANSWERED = "FP64"
 ELSEWHERE = ("shared_memory_region", "classification")
 """Parameters of tensors that ask for what is not here; to ignore them would be to answer something else."""
 
-_NUMBERS = {int, float, type(None)}
+NOTHING: dict[str, Any] = {}
+_USUAL, _TENSOR = {"id", "parameters", "inputs"}, {"name", "shape", "datatype", "data"}
+_PARAMETERS = {"sequence_id", "sequence_start", "sequence_end", "step"}
+_NUMBERS, _TEXTS, _STEPS = {int, float, type(None)}, {str, type(None)}, {int, type(None)}
 _FIELDS = {
     name
     for message in (
@@ -46,6 +50,22 @@ _FIELDS = {
 }
 
 
+class Asked(NamedTuple):
+    """What a request says besides its values. session_id: None without one; outputs: names, and whether they are binary
+    data if that is said; None: all that there are.
+    """
+
+    id: str | None
+    session_id: str | None
+    step: int | None = None
+    level: float | None = None
+    start: bool = False
+    end: bool = False
+    horizon: int = 0
+    binary: bool = False
+    outputs: list[tuple[str, bool | None]] | None = None
+
+
 class Tensor(NamedTuple):
     """An output: T numbers, or T lists of O, None for NaN; or an array of them."""
 
@@ -55,12 +75,16 @@ class Tensor(NamedTuple):
     binary: bool
 
 
-def decode(body: bytes, head: int | None, features: int) -> tuple[InferenceRequest, Values]:
+def decode(body: bytes, head: int | None, features: int) -> tuple[Asked, Values]:
     """The request and its values, (1, T, F), NaN = missing. head: bytes of the JSON object, None: all of them.
+
+    What is usual is seen at a glance; only the rest is examined field by field.
 
     Raises:
         InvalidRequest: with the place.
     """
+    if head is None and (usual := _usual(body, features)) is not None:
+        return usual
     if head is not None and head > len(body):
         raise InvalidRequest(f"inference-header-content-length: {head}, but the body has {len(body)} bytes")
     behind = b"" if head is None else body[head:]
@@ -72,7 +96,7 @@ def decode(body: bytes, head: int | None, features: int) -> tuple[InferenceReque
         raise InvalidRequest(f"inputs: there must be one, and its name {INPUT}")
     for output in request.outputs or ():
         _check_here(output.name, output.parameters)
-    return request, _values(request.inputs[0], behind, features)
+    return _asked(request), _values(request.inputs[0], behind, features)
 
 
 def encode_answer(head: dict[str, Any], tensors: Sequence[Tensor]) -> tuple[bytes, int | None]:
@@ -101,6 +125,49 @@ def head_of(length: bytes | None) -> int | None:
     if not length.isdigit() or len(length) > 18:
         raise InvalidRequest("inference-header-content-length: a whole number is expected")
     return int(length)
+
+
+def _usual(body: bytes, features: int) -> tuple[Asked, Values] | None:
+    """One step in JSON, of a sequence or by itself, with nothing unusual about it; None: it is more, or wrong."""
+    try:
+        found = orjson.loads(body)
+        parameters, (tensor,) = found.get("parameters", NOTHING), found["inputs"]
+        shape, data, session_id = tensor["shape"], tensor["data"], parameters.get("sequence_id", 0)
+        ours = found.keys() <= _USUAL and parameters.keys() <= _PARAMETERS and tensor.keys() == _TENSOR
+    except (AttributeError, LookupError, TypeError, ValueError):
+        return None
+    request_id, step = found.get("id"), parameters.get("step")
+    start, end = parameters.get("sequence_start", False), parameters.get("sequence_end", False)
+    if not ours or tensor["name"] != INPUT or tensor["datatype"] != ANSWERED or not type(data) is type(shape) is list:
+        return None
+    if list(map(type, shape)) != [int, int] or shape != [1, features] or len(data) != features:
+        return None
+    if type(start) is not bool or type(end) is not bool or type(request_id) not in _TEXTS or type(step) not in _STEPS:
+        return None
+    if type(session_id) is not str and (type(session_id) is not int or session_id < 0):  # above uint64 it is a float
+        return None
+    if not set(map(type, data)) <= _NUMBERS or (step is not None and not 0 <= step < 2**63):
+        return None
+    values = np.array(data, np.float64).reshape(1, 1, features)
+    return Asked(request_id, str(session_id) if session_id else None, step, None, start, end), values
+
+
+def _asked(request: InferenceRequest) -> Asked:
+    parameters = request.parameters or InferenceParameters()
+    outputs = [
+        (one.name, None if one.parameters is None else one.parameters.binary_data) for one in request.outputs or ()
+    ]
+    return Asked(
+        request.id,
+        str(parameters.sequence_id) if parameters.sequence_id else None,
+        parameters.step,
+        parameters.level,
+        bool(parameters.sequence_start),
+        bool(parameters.sequence_end),
+        parameters.horizon or 0,
+        bool(parameters.binary_data_output),
+        outputs or None,
+    )
 
 
 def _values(tensor: RequestInput, behind: bytes, features: int) -> Values:

@@ -10,9 +10,9 @@ from models.predictor import NUMBERS
 from service.codec import encode
 from service.engine import Engine, Part, Prediction
 from service.errors import InvalidRequest, NotFound
-from service.oip.codec import Tensor, decode, encode_answer, head_of
+from service.oip.codec import Asked, Tensor, decode, encode_answer, head_of
 from service.oip.description import BOUNDS, FORECAST, NAME, PREDICTION, Description
-from service.oip.schemas import IndexRequest, InferenceParameters, InferenceRequest, RequestOutput
+from service.oip.schemas import IndexRequest
 from service.paths import MODEL, VERSION
 from service.routes import JSON, Reply, Request, Route
 from service.settings import Settings
@@ -22,8 +22,6 @@ BINARY = b"application/octet-stream"
 HEAD = b"inference-header-content-length"
 COLUMNS = dict(zip((PREDICTION, *BOUNDS), NUMBERS, strict=False))
 """Where the engine's answer has an output."""
-
-NOTHING = InferenceParameters()
 
 
 class Protocol:
@@ -90,10 +88,10 @@ class Protocol:
 
     async def _infer(self, request: Request, started: float) -> Reply:
         asked, values = decode(request.body, head_of(request.headers.get(HEAD)), self._about.features)
-        parameters = asked.parameters or NOTHING
-        wanted = self._wanted(asked, parameters)
+        wanted = self._wanted(asked)
         decoded = time.perf_counter()
-        prediction = await self._engine.infer(values, *_place(parameters), part=_part(parameters), owner=request.owner)
+        part = Part(asked.start, asked.end, asked.horizon)
+        prediction = await self._engine.infer(values, asked.session_id, asked.step, asked.level, part, request.owner)
         computed = time.perf_counter()
         payload, head = encode_answer(_head(asked.id, prediction), list(self._tensors(wanted, prediction)))
         self._count(prediction, decoded - started, computed - decoded, time.perf_counter() - computed)
@@ -101,18 +99,17 @@ class Protocol:
             return Reply(payload)
         return Reply(payload, media_type=BINARY, headers=[(HEAD, b"%d" % head)])
 
-    def _wanted(self, asked: InferenceRequest, parameters: InferenceParameters) -> Sequence[tuple[str, bool]]:
+    def _wanted(self, asked: Asked) -> Sequence[tuple[str, bool]]:
         """Names of outputs, and whether they are sent as binary data."""
-        usually = bool(parameters.binary_data_output)
         if not asked.outputs:
-            return self._usual[parameters.horizon is not None, usually]
-        known = self._usual[True, usually]
-        for output in asked.outputs:
-            if (output.name, usually) not in known:
-                raise InvalidRequest(f"outputs: there is no {output.name!r} here")
-        if len({output.name for output in asked.outputs}) < len(asked.outputs):
+            return self._usual[asked.horizon > 0, asked.binary]
+        known = self._usual[True, asked.binary]
+        for name, _ in asked.outputs:
+            if (name, asked.binary) not in known:
+                raise InvalidRequest(f"outputs: there is no {name!r} here")
+        if len(dict(asked.outputs)) < len(asked.outputs):
             raise InvalidRequest("outputs: each can be asked for once")
-        return [(output.name, _is_binary(output, usually)) for output in asked.outputs]
+        return [(name, asked.binary if said is None else said) for name, said in asked.outputs]
 
     def _tensors(self, wanted: Sequence[tuple[str, bool]], prediction: Prediction) -> Iterator[Tensor]:
         """What was wanted, as far as it is there: a forecast that no horizon asks for has no steps."""
@@ -150,21 +147,6 @@ class Protocol:
     def _check(self, version: str) -> None:
         if version not in self._versions:
             raise NotFound(f"there is no version {version!r} of {NAME} here; {self._about.version} is served")
-
-
-def _is_binary(output: RequestOutput, usually: bool) -> bool:
-    said = None if output.parameters is None else output.parameters.binary_data
-    return usually if said is None else said
-
-
-def _place(parameters: InferenceParameters) -> tuple[str | None, int | None, float | None]:
-    """Session, if there is one, step, and level."""
-    session_id = str(parameters.sequence_id) if parameters.sequence_id else None
-    return session_id, parameters.step, parameters.level
-
-
-def _part(parameters: InferenceParameters) -> Part:
-    return Part(bool(parameters.sequence_start), bool(parameters.sequence_end), parameters.horizon or 0)
 
 
 def _head(request_id: str | None, prediction: Prediction) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 import json
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -11,8 +12,7 @@ from tritonclient.http._utils import _get_inference_request
 
 from models.predictor import Values
 from service.errors import InvalidRequest
-from service.oip.codec import DATATYPES, Tensor, decode, encode_answer, head_of
-from service.oip.schemas import InferenceRequest
+from service.oip.codec import DATATYPES, Asked, Tensor, decode, encode_answer, head_of
 
 SHAPES = array_shapes(min_dims=2, max_dims=2, max_side=5)
 DOUBLES = arrays(np.float64, SHAPES, elements=st.floats(allow_infinity=False))
@@ -182,6 +182,51 @@ def test_what_is_null_is_as_if_it_were_not_there_and_what_is_not_known_is_ignore
     nothing = {"id": None, "parameters": None, "outputs": None}
     asked, _ = decode(body(tensor(data=[1, 2], parameters=None), model_name="elman", **nothing), None, 1)
     assert asked == decode(body(tensor(data=[1, 2])), None, 1)[0]
-    assert isinstance(asked, InferenceRequest)
+    assert isinstance(asked, Asked)
     strange = {"priority": 3, "timeout": 1000, "triton_x": "y"}
     assert decode(body(tensor(data=[1, 2], parameters={"z": 1}), parameters=strange), None, 1)[1].size == 2
+
+
+ODD: list[Any] = [None, True, False, 0, 1, 1.0, 0.5, -1, 2**63, 2**64 - 1, 2**64, 10**400, float("nan"), float("inf")]
+ODD += ["", "7", "values", "FP32", [], [1], [1, 1], [[9.5]], {}, {"sequence_id": 3}, {"horizon": 2, "level": 0.5}]
+PLACES: list[tuple[str | int, ...]] = [
+    *(("id",), ("parameters",), ("inputs",), ("outputs",), ("more",), ("inputs", 0)),
+    *(("parameters", name) for name in ("sequence_id", "sequence_start", "sequence_end", "step", "more")),
+    *(("inputs", 0, name) for name in ("name", "shape", "datatype", "data", "parameters")),
+    *(("inputs", 0, "shape", 0), ("inputs", 0, "shape", 1), ("inputs", 0, "data", 0)),
+]
+
+
+def outcome(content: bytes) -> tuple[Asked, bytes] | str:
+    try:
+        asked, values = decode(content, None, 1)
+    except InvalidRequest as error:
+        return str(error)
+    return asked, values.tobytes() + str(values.shape).encode()
+
+
+@given(changes=st.lists(st.tuples(st.sampled_from(PLACES), st.sampled_from(ODD)), max_size=3))
+def test_a_glance_sees_what_an_examination_finds(changes: list[tuple[tuple[str | int, ...], Any]]) -> None:
+    request: Any = {
+        "parameters": {"sequence_id": 5, "sequence_start": True},
+        "inputs": [tensor(shape=[1, 1], data=[9.5])],
+    }
+    for (*path, last), odd in changes:
+        inner = request
+        try:
+            for part in path:
+                inner = inner[part]
+            inner[last] = odd
+        except (LookupError, TypeError):
+            continue  # an earlier change took the place away
+    content = json.dumps(request).encode()
+    seen = outcome(content)
+    with mock.patch("service.oip.codec._usual", return_value=None):
+        assert outcome(content) == seen
+
+
+def test_a_glance_is_enough_for_what_is_usual() -> None:
+    content = body(tensor(shape=[1, 1], data=[9]), parameters={"sequence_id": 7, "step": 3}, id="x")
+    with mock.patch("service.oip.codec.InferenceRequest", None):
+        asked, values = decode(content, None, 1)
+    assert (asked, values.tolist()) == (Asked("x", "7", 3), [[[9.0]]])
