@@ -213,7 +213,8 @@ def _reshaping(scope: Scope, send: Send) -> Send:
 
 
 def _nothing_at(path: str) -> NotFound:
-    return NotFound(f"there is no {path} here; the page at / lists every route")
+    only = "the one model is elman, and " if is_protocol(path) else ""
+    return NotFound(f"there is no {path} here; {only}the page at / lists every route")
 
 
 def _translate(status: int, headers: dict[bytes, bytes], scope: Scope) -> ServiceError:

@@ -421,7 +421,7 @@ class Engine:
             InvalidRequest: it does not match the setting.
         """
         if not self.is_id(session_id):
-            raise InvalidRequest(f"session_id: it must match {self._id_pattern.pattern}")
+            raise InvalidRequest(f"the id of a session must match {self._id_pattern.pattern}")
 
     def _token(self, text: str | None) -> Token:
         if text is None:
@@ -457,7 +457,7 @@ class Engine:
 
     def _check_horizon(self, horizon: int) -> None:
         if horizon > self._settings.max_horizon:
-            raise InvalidRequest(f"horizon {horizon} is over the limit of {self._settings.max_horizon}")
+            raise InvalidRequest(f"horizon: it is over the limit of {self._settings.max_horizon}")
 
     def _check_number(self, values: int) -> None:
         if values > self._settings.max_values:
@@ -488,7 +488,8 @@ def alive(found: Record | Gone | None, session_id: str) -> Record | None:
     kind, field = (SessionExpired, "expired_at") if found.reason == "expired" else (SessionDeleted, "deleted_at")
     raise kind(
         f"session {session_id!r} {'expired' if found.reason == 'expired' else 'was deleted'} at {when} and its "
-        f"context is gone; go on under another id, or restore it from a token with PUT /sessions/{session_id}",
+        f"context is gone; go on under another id, or restore it from a token with PUT /sessions/{session_id}; at /v2 "
+        "sequence_start begins it anew",
         **{field: when},
     )
 

@@ -37,6 +37,13 @@ class Lane(HttpToolsProtocol):
         self._door: Any = door if short else None
         self._turn = Turn()
         self._parts: list[bytes] | None = None  # of the body of a request that may go the short way
+        self._idle_since: float | None = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection and its timer end together."""
+        super().connection_lost(exc)
+        if self.timeout_keep_alive_task is not None:
+            self.timeout_keep_alive_task.cancel()
 
     def data_received(self, data: bytes) -> None:
         """What is not complete by now goes the long way."""
@@ -78,6 +85,35 @@ class Lane(HttpToolsProtocol):
         task = self.loop.create_task(self._answer(self.url, dict(self.headers), body))
         task.add_done_callback(self.tasks.discard)
         self.tasks.add(task)
+
+    def on_response_complete(self) -> None:
+        """The next request may be answered. One timer watches the connection, not a new one after every answer."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+            return
+        self._idle_since = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self._watch(self.timeout_keep_alive)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close the connection if nothing has come for so long."""
+        self.timeout_keep_alive_task = None
+        idle = 0.0 if self._idle_since is None else self.loop.time() - self._idle_since
+        if idle >= self.timeout_keep_alive:
+            super().timeout_keep_alive_handler()
+        elif not self.transport.is_closing():
+            self._watch(self.timeout_keep_alive - idle)
+
+    def _watch(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
+
+    def _unset_keepalive_if_required(self) -> None:
+        """Something has come: the connection is not idle. Its timer runs on."""
+        self._idle_since = None
 
     def _may_be_short(self) -> bool:
         parser = self.parser

@@ -4,7 +4,6 @@ Counting is adding to plain numbers, because it happens in every request; the Pr
 asks for the page.
 """
 
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
@@ -64,13 +63,8 @@ class Histogram:
         self._counts = [0] * (len(edges) + 1)
         self._sum = 0.0
 
-    def observe(self, value: float) -> None:
-        """One more."""
-        self._counts[bisect_left(self._edges, value)] += 1
-        self._sum += value
-
     def observe_all(self, values: Numbers) -> None:
-        """Many more, (N,)."""
+        """So many more, (N,)."""
         found = np.bincount(np.searchsorted(self._array, values), minlength=len(self._counts)).tolist()
         self._counts = [a + b for a, b in zip(self._counts, found, strict=True)]
         self._sum += float(values.sum())
@@ -133,6 +127,7 @@ class Metrics:
         self._level = Gauge("calibration_level", "Share of elman_covered_total that the checkpoint promises")
         self.alarm_rate = Gauge("alarm_rate", "Alarms per step that chance alone would raise")
         self._uncovered = 0.0
+        self._untimed: list[tuple[float, float, float]] = []
         self._unlearned = np.empty((3, MANY))
         self._waiting = 0
         self._registry = CollectorRegistry()
@@ -144,6 +139,17 @@ class Metrics:
             self._calibration_error.set(float(np.mean(calibration.error)))
             self._level.set(calibration.level)
             self._uncovered = 1 - calibration.level
+
+    def time(self, queue: float, compute: float, store: float) -> None:
+        """Where the time of a request went, in seconds. It is counted later, with others."""
+        self._untimed.append((queue, compute, store))
+        if len(self._untimed) == MANY:
+            self._count_timed()
+
+    def _count_timed(self) -> None:
+        times, self._untimed = np.array(self._untimed).reshape(-1, 3), []
+        for histogram, seconds in zip((self.queue, self.compute, self.store), times.T, strict=True):
+            histogram.observe_all(seconds)
 
     def learn(self, numbers: Numbers) -> None:
         """How good predictions were, now that the values are known: p-values, errors and errors of persistence, NaN
@@ -168,6 +174,7 @@ class Metrics:
     def collect(self) -> Iterator[Metric]:
         """All of them."""
         self._count_learned()
+        self._count_timed()
         for metric in vars(self).values():
             if isinstance(metric, Requests | Count | Gauge | Histogram):
                 yield metric.collect()

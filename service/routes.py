@@ -87,10 +87,8 @@ class Routes:
     async def predict(self, request: Request) -> Reply:
         """POST /predict"""
         prediction = await self.engine.predict(PredictRequest.model_validate_json(request.body), request.owner)
-        timing, metrics = prediction.timing, self.engine.metrics
-        metrics.queue.observe(timing.queue)
-        metrics.compute.observe(timing.compute)
-        metrics.store.observe(timing.store)
+        timing = prediction.timing
+        self.engine.metrics.time(timing.queue, timing.compute, timing.store)
         headers = [(b"server-timing", _server_timing(timing))]
         if prediction.replayed:
             headers.append((b"x-replayed", b"true"))

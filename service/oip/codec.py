@@ -33,8 +33,9 @@ ELSEWHERE = ("shared_memory_region", "classification")
 """Parameters of tensors that ask for what is not here; to ignore them would be to answer something else."""
 
 NOTHING: dict[str, Any] = {}
-_USUAL, _TENSOR = {"id", "parameters", "inputs"}, {"name", "shape", "datatype", "data"}
-_PARAMETERS = {"sequence_id", "sequence_start", "sequence_end", "step"}
+_SHORT = 1024
+"""Bytes; what is longer is no single step."""
+
 _NUMBERS, _TEXTS, _STEPS = {int, float, type(None)}, {str, type(None)}, {int, type(None)}
 _FIELDS = {
     name
@@ -83,15 +84,15 @@ def decode(body: bytes, head: int | None, features: int) -> tuple[Asked, Values]
     Raises:
         InvalidRequest: with the place.
     """
-    if head is None and (usual := _usual(body, features)) is not None:
-        return usual
     if head is not None and head > len(body):
         raise InvalidRequest(f"inference-header-content-length: {head}, but the body has {len(body)} bytes")
-    behind = b"" if head is None else body[head:]
+    message, behind = (body, b"") if head is None else (body[:head], body[head:])
+    if (usual := _usual(message, behind, features)) is not None:
+        return usual
     try:
-        request = InferenceRequest.model_validate_json(body[: len(body) - len(behind)])
+        request = InferenceRequest.model_validate_json(message)
     except ValidationError as error:
-        raise InvalidRequest(_reason(error)) from None
+        raise InvalidRequest(_reason(error, message)) from None
     if len(request.inputs) != 1 or request.inputs[0].name != INPUT:
         raise InvalidRequest(f"inputs: there must be one, and its name {INPUT}")
     for output in request.outputs or ():
@@ -127,29 +128,46 @@ def head_of(length: bytes | None) -> int | None:
     return int(length)
 
 
-def _usual(body: bytes, features: int) -> tuple[Asked, Values] | None:
-    """One step in JSON, of a sequence or by itself, with nothing unusual about it; None: it is more, or wrong."""
+def _usual(message: bytes, behind: bytes, features: int) -> tuple[Asked, Values] | None:
+    """One step, of a sequence or by itself, with nothing unusual about it; None: it is more, or wrong."""
+    if len(message) > _SHORT:
+        return None
     try:
-        found = orjson.loads(body)
+        found = orjson.loads(message)
         parameters, (tensor,) = found.get("parameters", NOTHING), found["inputs"]
-        shape, data, session_id = tensor["shape"], tensor["data"], parameters.get("sequence_id", 0)
-        ours = found.keys() <= _USUAL and parameters.keys() <= _PARAMETERS and tensor.keys() == _TENSOR
+        shape, session_id = tensor["shape"], parameters.get("sequence_id", 0)
+        plain = "outputs" not in found and "level" not in parameters and "horizon" not in parameters
+        if not plain or tensor["name"] != INPUT or tensor["datatype"] != ANSWERED:
+            return None
     except (AttributeError, LookupError, TypeError, ValueError):
         return None
-    request_id, step = found.get("id"), parameters.get("step")
+    if type(shape) is not list or list(map(type, shape)) != [int, int] or shape != [1, features]:
+        return None
     start, end = parameters.get("sequence_start", False), parameters.get("sequence_end", False)
-    if not ours or tensor["name"] != INPUT or tensor["datatype"] != ANSWERED or not type(data) is type(shape) is list:
-        return None
-    if list(map(type, shape)) != [int, int] or shape != [1, features] or len(data) != features:
-        return None
-    if type(start) is not bool or type(end) is not bool or type(request_id) not in _TEXTS or type(step) not in _STEPS:
+    binary, request_id, step = parameters.get("binary_data_output", False), found.get("id"), parameters.get("step")
+    if {type(start), type(end), type(binary)} != {bool} or type(request_id) not in _TEXTS or type(step) not in _STEPS:
         return None
     if type(session_id) is not str and (type(session_id) is not int or session_id < 0):  # above uint64 it is a float
         return None
-    if not set(map(type, data)) <= _NUMBERS or (step is not None and not 0 <= step < 2**63):
+    values = _one_step(tensor, behind, features)
+    if values is None or (step is not None and not 0 <= step < 2**63):
         return None
-    values = np.array(data, np.float64).reshape(1, 1, features)
-    return Asked(request_id, str(session_id) if session_id else None, step, None, start, end), values
+    return Asked(request_id, str(session_id) if session_id else None, step, None, start, end, 0, binary), values
+
+
+def _one_step(tensor: dict[str, Any], behind: bytes, features: int) -> Values | None:
+    """Its values, (1, 1, F), if they are finite or missing."""
+    data, size = tensor.get("data"), tensor.get("parameters")
+    if type(data) is list:
+        if behind or size is not None or len(data) != features or not set(map(type, data)) <= _NUMBERS:
+            return None
+        return np.array(data, np.float64).reshape(1, 1, features)  # orjson reads nothing infinite
+    if data is not None or size != {"binary_data_size": len(behind)} or len(behind) != 8 * features:
+        return None
+    values = np.frombuffer(behind, DATATYPES[ANSWERED]).astype(np.float64)  # ours to write to
+    if type(size["binary_data_size"]) is not int or np.isinf(values).any():
+        return None
+    return values.reshape(1, 1, features)
 
 
 def _asked(request: InferenceRequest) -> Asked:
@@ -188,6 +206,8 @@ def _values(tensor: RequestInput, behind: bytes, features: int) -> Values:
         values = _numbers(tensor.data, shape, dtype)
     else:
         values = _binary(behind, size, shape, dtype)
+    if np.isinf(values).any():
+        raise InvalidRequest(f"{INPUT}: a value is a finite number, or NaN or null for what is missing")
     return values.astype(np.float64, copy=False).reshape(1, *shape)
 
 
@@ -235,11 +255,13 @@ def _flat(numbers: Sequence[Bound] | Values) -> Any:
     return list(chain.from_iterable(rows)) if rows and type(rows[0]) is list else rows
 
 
-def _reason(error: ValidationError) -> str:
+def _reason(error: ValidationError, message: bytes) -> str:
     """The first of the validation errors, with its place but without the value that was sent."""
+    if not message:
+        return "the body is empty"
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     if first["type"] == "json_invalid":
-        return "the body is not JSON"
+        return "the body is not JSON; binary data behind it needs the header inference-header-content-length"
     named = [part for part in first["loc"] if isinstance(part, int) or part in _FIELDS]  # or a member of a union
     place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in named)
     reason = "this field is needed" if first["type"] == "missing" else first["msg"]

@@ -103,10 +103,9 @@ class Protocol:
         """Names of outputs, and whether they are sent as binary data."""
         if not asked.outputs:
             return self._usual[asked.horizon > 0, asked.binary]
-        known = self._usual[True, asked.binary]
-        for name, _ in asked.outputs:
-            if (name, asked.binary) not in known:
-                raise InvalidRequest(f"outputs: there is no {name!r} here")
+        known = [name for name, _ in self._usual[True, asked.binary]]
+        if not {name for name, _ in asked.outputs} <= set(known):
+            raise InvalidRequest(f"outputs: there are only {', '.join(known)}")
         if len(dict(asked.outputs)) < len(asked.outputs):
             raise InvalidRequest("outputs: each can be asked for once")
         return [(name, asked.binary if said is None else said) for name, said in asked.outputs]
@@ -119,10 +118,8 @@ class Protocol:
                 yield Tensor(name, (len(numbers), self._targets), numbers, binary)
 
     def _count(self, prediction: Prediction, decoding: float, answering: float, encoding: float) -> None:
-        timing, metrics, counted = prediction.timing, self._engine.metrics, self._inferences
-        metrics.queue.observe(timing.queue)
-        metrics.compute.observe(timing.compute)
-        metrics.store.observe(timing.store)
+        timing, counted = prediction.timing, self._inferences
+        self._engine.metrics.time(timing.queue, timing.compute, timing.store)
         counted.last = time.time()
         counted.success.add(decoding + answering + encoding)
         if prediction.replayed:
@@ -146,7 +143,7 @@ class Protocol:
 
     def _check(self, version: str) -> None:
         if version not in self._versions:
-            raise NotFound(f"there is no version {version!r} of {NAME} here; {self._about.version} is served")
+            raise NotFound(f"there is no such version of {NAME} here; {self._about.version} is served")
 
 
 def _head(request_id: str | None, prediction: Prediction) -> dict[str, Any]:

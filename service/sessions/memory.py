@@ -153,12 +153,13 @@ class MemoryStore:
 
     def _look(self, key: str) -> Entry | Gone | None:
         """What there is; a session that is over is gone, though it stays while somebody holds it."""
+        entry = self._live.get(key)
+        if entry is not None and not self._is_over(key, entry):
+            return entry  # whoever else is over may stay until somebody asks for them, or how many there are
         self._expire()
         entry = self._live.get(key)
         if entry is None:
             return self._gone.get(key)
-        if not self._is_over(key, entry):
-            return entry
         gone = Gone("expired", self._end(entry))
         return gone if self._is_recent(gone) else None
 

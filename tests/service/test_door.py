@@ -66,7 +66,7 @@ VALUE = "an observation is a finite number, a list of one per feature, or null"
         (b'{"values": [true]}', f"values[0]: {VALUE}"),
         (b'{"values": [[]]}', f"values[0]: {VALUE}"),
         (b'{"values": [1], "sesion_id": "s"}', "sesion_id: there is no such field"),
-        (b'{"values": [1], "session_id": "a b"}', "session_id: it must match"),
+        (b'{"values": [1], "session_id": "a b"}', "the id of a session must match"),
         (b'{"values": [1], "step": -1}', "step: Input should be greater than or equal to 0"),
         (b'{"values": [1], "step": 1.5}', "step: Input should be a valid integer"),
         (b'{"values": [1], "session_id": 7}', "session_id: Input should be a valid string"),

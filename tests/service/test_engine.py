@@ -150,7 +150,7 @@ def test_a_forecast_needs_a_session_that_exists_and_a_horizon_within_the_limit()
     engine = engine_of(max_horizon=10)
     with pytest.raises(SessionUnknown, match="no session 's'; predict creates one"):
         forecast(engine, horizon=1, session_id="s")
-    with pytest.raises(InvalidRequest, match="horizon 11 is over the limit of 10"):
+    with pytest.raises(InvalidRequest, match="horizon: it is over the limit of 10"):
         forecast(engine, horizon=11)
     assert len(forecast(engine, horizon=10).forecast) == 10
 
@@ -236,7 +236,7 @@ def test_a_forecast_of_a_token_equals_that_of_a_session() -> None:
 
 @pytest.mark.parametrize("session_id", ["", "a b", "a/b", "../x", "x" * 129, "é", "a\n"])
 def test_what_is_no_session_id_is_refused(session_id: str) -> None:
-    with pytest.raises(InvalidRequest, match="session_id: it must match"):
+    with pytest.raises(InvalidRequest, match="the id of a session must match"):
         predict(engine_of(), [1.0], session_id)
 
 

@@ -260,9 +260,9 @@ def test_without_a_session_nothing_is_kept() -> None:
     [
         (lambda engine: infer(engine, [0.0] * 6, BEGINS), "6 values are over the limit of 5"),
         (lambda engine: infer(engine, [0.0] * 6, session_id=None), "6 values are over the limit of 5"),
-        (lambda engine: infer(engine, [0.0], Part(start=True, horizon=4)), "horizon 4 is over the limit of 3"),
+        (lambda engine: infer(engine, [0.0], Part(start=True, horizon=4)), "horizon: it is over the limit of 3"),
         (lambda engine: infer(engine, [0.0], BEGINS, level=0.5), "no calibration"),
-        (lambda engine: infer(engine, [0.0], BEGINS, "a b"), "session_id: it must match"),
+        (lambda engine: infer(engine, [0.0], BEGINS, "a b"), "the id of a session must match"),
         (lambda engine: infer(engine, [np.inf], BEGINS), "too far"),
     ],
 )

@@ -1,4 +1,5 @@
 import json
+from copy import deepcopy
 from typing import Any
 from unittest import mock
 
@@ -118,7 +119,7 @@ BINARY = {"binary_data_size": 16}
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (b"", "the body is not JSON"),
+        (b"", "the body is empty"),
         (b"[1]", "the body: Input should be an object"),
         (b"{}", "inputs: this field is needed"),
         (body(), "inputs: there must be one, and its name values"),
@@ -187,42 +188,64 @@ def test_what_is_null_is_as_if_it_were_not_there_and_what_is_not_known_is_ignore
     assert decode(body(tensor(data=[1, 2], parameters={"z": 1}), parameters=strange), None, 1)[1].size == 2
 
 
-ODD: list[Any] = [None, True, False, 0, 1, 1.0, 0.5, -1, 2**63, 2**64 - 1, 2**64, 10**400, float("nan"), float("inf")]
+ODD: list[Any] = [
+    None,
+    True,
+    False,
+    0,
+    1,
+    1.0,
+    0.5,
+    -1,
+    8,
+    8.0,
+    2**63,
+    2**64 - 1,
+    2**64,
+    10**400,
+    float("nan"),
+    float("inf"),
+]
 ODD += ["", "7", "values", "FP32", [], [1], [1, 1], [[9.5]], {}, {"sequence_id": 3}, {"horizon": 2, "level": 0.5}]
 PLACES: list[tuple[str | int, ...]] = [
     *(("id",), ("parameters",), ("inputs",), ("outputs",), ("more",), ("inputs", 0)),
     *(("parameters", name) for name in ("sequence_id", "sequence_start", "sequence_end", "step", "more")),
     *(("inputs", 0, name) for name in ("name", "shape", "datatype", "data", "parameters")),
     *(("inputs", 0, "shape", 0), ("inputs", 0, "shape", 1), ("inputs", 0, "data", 0)),
+    *(("parameters", "binary_data_output"), ("inputs", 0, "parameters", "binary_data_size")),
 ]
 
 
-def outcome(content: bytes) -> tuple[Asked, bytes] | str:
+def outcome(content: bytes, behind: bytes) -> tuple[Asked, bytes] | str:
     try:
-        asked, values = decode(content, None, 1)
+        asked, values = decode(content + behind, len(content) if behind else None, 1)
     except InvalidRequest as error:
         return str(error)
     return asked, values.tobytes() + str(values.shape).encode()
 
 
-@given(changes=st.lists(st.tuples(st.sampled_from(PLACES), st.sampled_from(ODD)), max_size=3))
-def test_a_glance_sees_what_an_examination_finds(changes: list[tuple[tuple[str | int, ...], Any]]) -> None:
-    request: Any = {
-        "parameters": {"sequence_id": 5, "sequence_start": True},
-        "inputs": [tensor(shape=[1, 1], data=[9.5])],
-    }
+@given(
+    changes=st.lists(st.tuples(st.sampled_from(PLACES), st.sampled_from(ODD)), max_size=3),
+    behind=st.sampled_from([b"", np.float64(9.5).tobytes(), np.float64(np.inf).tobytes(), bytes(7)]),
+)
+def test_a_glance_sees_what_an_examination_finds(
+    changes: list[tuple[tuple[str | int, ...], Any]], behind: bytes
+) -> None:
+    numbers: dict[str, Any] = {"parameters": {"binary_data_size": len(behind)}} if behind else {"data": [9.5]}
+    sent = tensor(shape=[1, 1], **numbers)
+    request: Any = {"parameters": {"sequence_id": 5, "sequence_start": True}, "inputs": [sent]}
     for (*path, last), odd in changes:
         inner = request
         try:
             for part in path:
                 inner = inner[part]
-            inner[last] = odd
+            inner[last] = deepcopy(odd)
         except (LookupError, TypeError):
             continue  # an earlier change took the place away
     content = json.dumps(request).encode()
-    seen = outcome(content)
+    seen = outcome(content, behind)
     with mock.patch("service.oip.codec._usual", return_value=None):
-        assert outcome(content) == seen
+        assert outcome(content, behind) == seen
 
 
 def test_a_glance_is_enough_for_what_is_usual() -> None:
