@@ -3,7 +3,7 @@
 Axes: T time, F features, O targets.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -100,18 +100,22 @@ def decode(body: bytes, head: int | None, features: int) -> tuple[Asked, Values]
     return _asked(request), _values(request.inputs[0], behind, features)
 
 
-def encode_answer(head: dict[str, Any], tensors: Sequence[Tensor]) -> tuple[bytes, int | None]:
-    """The body, and how many bytes of it are the JSON object; None: all of them. NaN is null in JSON."""
+def encode_answer(head: dict[str, Any], tensors: Iterable[Tensor]) -> tuple[bytes, int | None]:
+    """The body, and how many bytes of it are the JSON object; None: all of them. NaN is null in JSON.
+
+    head: the object without its tensors; they are put into it.
+    """
     outputs, behind = [], []
-    for tensor in tensors:
-        output: dict[str, Any] = {"name": tensor.name, "datatype": ANSWERED, "shape": tensor.shape}
-        if tensor.binary:
-            behind.append(np.array(tensor.numbers, DATATYPES[ANSWERED]).tobytes())
+    for name, shape, numbers, binary in tensors:
+        output: dict[str, Any] = {"name": name, "datatype": ANSWERED, "shape": shape}
+        if binary:
+            behind.append(np.array(numbers, DATATYPES[ANSWERED]).tobytes())
             output["parameters"] = {"binary_data_size": len(behind[-1])}
         else:
-            output["data"] = _flat(tensor.numbers)
+            output["data"] = _flat(numbers)
         outputs.append(output)
-    payload = encode(head | {"outputs": outputs})
+    head["outputs"] = outputs
+    payload = encode(head)
     return (b"".join((payload, *behind)), len(payload)) if behind else (payload, None)
 
 

@@ -60,10 +60,22 @@ class Protocol:
         self._check(request.name)
         started = time.perf_counter()
         try:
-            return await self._infer(request, started)
+            asked, values = decode(request.body, head_of(request.headers.get(HEAD)), self._about.features)
+            wanted = self._wanted(asked)
+            decoded = time.perf_counter()
+            part = Part(asked.start, asked.end, asked.horizon)
+            prediction = await self._engine.infer(
+                values, asked.session_id, asked.step, asked.level, part, request.owner
+            )
+            computed = time.perf_counter()
+            payload, head = encode_answer(_head(asked.id, prediction), self._tensors(wanted, prediction))
         except BaseException:
             self._inferences.fail.add(time.perf_counter() - started)
             raise
+        self._count(prediction, decoded - started, computed - decoded, time.perf_counter() - computed)
+        if head is None:
+            return Reply(payload)
+        return Reply(payload, media_type=BINARY, headers=[(HEAD, b"%d" % head)])
 
     async def statistics(self, request: Request) -> Reply:
         """GET /v2/models/elman/stats"""
@@ -85,19 +97,6 @@ class Protocol:
         if request.body:
             IndexRequest.model_validate_json(request.body)
         return Reply(orjson.dumps(self._about.index()))
-
-    async def _infer(self, request: Request, started: float) -> Reply:
-        asked, values = decode(request.body, head_of(request.headers.get(HEAD)), self._about.features)
-        wanted = self._wanted(asked)
-        decoded = time.perf_counter()
-        part = Part(asked.start, asked.end, asked.horizon)
-        prediction = await self._engine.infer(values, asked.session_id, asked.step, asked.level, part, request.owner)
-        computed = time.perf_counter()
-        payload, head = encode_answer(_head(asked.id, prediction), list(self._tensors(wanted, prediction)))
-        self._count(prediction, decoded - started, computed - decoded, time.perf_counter() - computed)
-        if head is None:
-            return Reply(payload)
-        return Reply(payload, media_type=BINARY, headers=[(HEAD, b"%d" % head)])
 
     def _wanted(self, asked: Asked) -> Sequence[tuple[str, bool]]:
         """Names of outputs, and whether they are sent as binary data."""
