@@ -46,10 +46,11 @@ def ways(monkeypatch: pytest.MonkeyPatch) -> Ways:
 
 @pytest.fixture
 def server(make_checkpoint: MakeCheckpoint, ways: Ways) -> Iterator[uvicorn.Server]:
-    """A service with one key, and bodies of at most 1,024 bytes."""
+    """A service with one key, and bodies of at most 1,024 bytes; a connection may be idle for a second."""
     settings = Settings(checkpoint=str(make_checkpoint()), device="cpu", api_keys=KEY, max_body_bytes=1024)
     app = create(settings).to_asgi(is_main=True)
-    serving = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, timeout_graceful_shutdown=5))
+    config = uvicorn.Config(app, port=0, log_config=None, timeout_graceful_shutdown=5, timeout_keep_alive=1)
+    serving = uvicorn.Server(config)
     thread = threading.Thread(target=serving.run)
     thread.start()
     while not serving.started:
@@ -237,6 +238,25 @@ def test_an_answer_under_way_at_the_stop_is_given_and_ends_the_connection(
     assert b"connection: close" in head
     assert b'"step":1' in body
     assert connection.recv(1) == b""
+
+
+def test_an_idle_connection_is_closed_and_no_other(server: uvicorn.Server) -> None:
+    """Idle is who has been answered and has sent nothing since; used again in time it stays."""
+    with connected(server) as idle, connected(server) as used, connected(server) as slow:
+        for each in (idle, used, slow):
+            each.sendall(predict("s", 9))
+            answer(each)
+        slow.sendall(predict("s", 9)[:10])
+        begun = time.monotonic()
+        for _ in range(4):
+            time.sleep(0.5)
+            used.sendall(predict("s", 9))
+            assert b"200 OK" in answer(used)[0]
+        assert idle.recv(1) == b""
+        slow.sendall(predict("s", 9)[10:])
+        assert b"200 OK" in answer(slow)[0]
+        assert used.recv(1) == slow.recv(1) == b""
+        assert time.monotonic() - begun < 5
 
 
 @pytest.mark.parametrize("access_log", [False, True])
