@@ -33,6 +33,7 @@ SOURCES = [
     "memory",
     "outlook",
     "plan",
+    "runtime",
     "surprise",
 ]
 

@@ -5,6 +5,7 @@ The facts are those of kserve/open-inference-protocol, specification/protocol/op
 statistics 33602c2b6a4a, model configuration 36998f0d1113 and model repository 226759603e11.
 """
 
+import tomllib
 from typing import Any
 
 import pytest
@@ -13,6 +14,8 @@ from starlette.testclient import TestClient
 
 from service import openapi
 from service.oip import schemas
+from service.oip.description import VERSION
+from tests.server import ROOT
 from tests.service.conftest import MakeClient
 from tests.service.oip.test_routes import MODEL, infer, sent
 
@@ -210,3 +213,8 @@ def test_the_example_on_the_page_is_answered(client: TestClient) -> None:
     content = DOCUMENT["paths"][f"{MODEL}/infer"]["post"]["requestBody"]["content"]["application/json"]
     assert client.post(f"{MODEL}/infer", json=content["example"]).is_success
     assert infer(client, [1.0], sequence_id="sun").is_success
+
+
+def test_the_version_is_the_projects() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["version"] == VERSION
