@@ -15,8 +15,6 @@ from dataclasses import replace
 from math import ceil
 from urllib.parse import quote, unquote
 
-import numpy as np
-
 from service.errors import StoreUnavailable
 from service.sessions.addresses import Address
 from service.sessions.pipelines import Pipelines
@@ -92,14 +90,18 @@ class RedisStore:
                 return self._recent(expired)
 
     async def keep(self, key: str, row: int, found: Found = None) -> None:
-        rows = self._rows
-        assert rows is not None
-        (packed,), used_at, created_at = rows.packed(np.array([row])), rows.used_at[row], rows.created_at[row]
-        rows.give(row)
-        await self._keep(key, packed, float(used_at), float(created_at), found)
+        assert self._rows is not None
+        record = self._rows.record(row)
+        self._rows.give(row)
+        await self.commit(key, record, found)
 
     async def commit(self, key: str, record: Record, found: Found = None) -> None:
-        await self._keep(key, record.pack(), record.used_at, record.created_at, found)
+        end = self._end(record.used_at, record.created_at)
+        lives = ceil(1000 * (end - self._clock())) + LINGER_MS
+        before = found.revision if isinstance(found, Record) else b""
+        after = secrets.token_bytes(REVISION_BYTES) + record.pack()
+        if not await self._exchange(key, before, after, lives, Gone("expired", end)):
+            raise Superseded
 
     def pending(self, key: str) -> None:
         return None
@@ -132,14 +134,6 @@ class RedisStore:
 
     async def close(self) -> None:
         await self._pipelines.close()
-
-    async def _keep(self, key: str, packed: bytes, used_at: float, created_at: float, found: Found) -> None:
-        end = self._end(used_at, created_at)
-        lives = ceil(1000 * (end - self._clock())) + LINGER_MS
-        before = found.revision if isinstance(found, Record) else b""
-        after = secrets.token_bytes(REVISION_BYTES)
-        if not await self._exchange(key, before, after + packed, lives, Gone("expired", end)):
-            raise Superseded
 
     async def _exchange(self, key: str, before: bytes, after: bytes, lives: int, gone: Gone) -> bool:
         """Put something in the place of a revision, b"" being none, for so many milliseconds, and say what is to be
