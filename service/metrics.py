@@ -41,7 +41,7 @@ class Count:
 class Gauge:
     """A number as it is when somebody looks."""
 
-    def __init__(self, name: str, text: str, now: Callable[[], float] = lambda: 0.0) -> None:
+    def __init__(self, name: str, text: str, now: Callable[[], float | None] = lambda: 0.0) -> None:
         self._name, self._text = f"elman_{name}", text
         self.now = now
 
@@ -50,7 +50,7 @@ class Gauge:
         self.now = lambda: value
 
     def collect(self) -> Metric:
-        """As Prometheus reads it."""
+        """As Prometheus reads it; without a value where nobody here knows it."""
         return GaugeMetricFamily(self._name, self._text, self.now())
 
 
@@ -104,6 +104,7 @@ class Metrics:
         self.steps = Count("steps", "Observations that were applied to a context")
         self.replays = Count("replays", "Requests that were answered again instead of being applied twice")
         self.conflicts = Count("conflicts", "Requests refused because of their step")
+        self.superseded = Count("superseded", "Steps that were computed in vain: another process had the session first")
         self.rebuilds = Count("rebuilds", "Contexts rebuilt for another model from their history")
         self.created = Count("sessions_created", "Sessions created, imported ones included")
         self.expired = Count("sessions_expired", "Sessions that were idle for too long, or too old")

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from service import openapi
-from service.settings import PREFIX, Settings
+from service.settings import PREFIX, Settings, unknown_variables
 from tests.deploy.programs import DEPLOY, ask, attempt
 
 COMPOSE = DEPLOY / "compose.yaml"
@@ -91,9 +91,12 @@ def test_only_the_service_reaches_the_store(services: Services) -> None:
     assert services["redis"]["networks"].keys() == {"store"}
 
 
-def test_variables_are_settings(services: Services) -> None:
-    names = {name for name in services["elman"]["environment"] if name.startswith(PREFIX)}
-    assert names <= {PREFIX + name.upper() for name in Settings.model_fields}
+def test_variables_are_settings(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = {name: value for name, value in services["elman"]["environment"].items() if name.startswith(PREFIX)}
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert unknown_variables() == []
+    assert Settings.from_environment().session_store.get_secret_value() == environment["ELMAN_SESSION_STORE"]
 
 
 def test_what_is_mounted_is_there_and_used(services: Services) -> None:

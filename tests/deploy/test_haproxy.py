@@ -1,10 +1,7 @@
 """docs/deploy/haproxy.cfg: HAProxy itself, in front of replicas that answer, die over a request, or are not ready."""
 
-import re
 import socketserver
-import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -13,11 +10,10 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.deploy.programs import DEPLOY, ask, find
+from tests.deploy.front import FILE, haproxy, wait_until
+from tests.deploy.programs import ask
 from tests.server import HOST, free_port
 
-FILE = DEPLOY / "haproxy.cfg"
-READY_SECONDS = 15
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
 NOT_READY = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 2\r\n\r\n{}"
 
@@ -69,35 +65,6 @@ def serving(replica: Replica) -> Iterator[Replica]:
         finally:
             replica.shutdown()
             thread.join()
-
-
-@contextmanager
-def haproxy(folder: Path, *ports: int) -> Iterator[httpx2.Client]:
-    """HAProxy with our file, but for the addresses: of the replicas, and its own."""
-    own, file = free_port(), folder / "haproxy.cfg"
-    servers = "".join(f"    server elman{port} {HOST}:{port}\n" for port in ports)
-    config, replaced = re.subn(r"^    server-template .+\n", servers, FILE.read_text(), flags=re.MULTILINE)
-    assert replaced == 1
-    file.write_text(config.replace("bind :3000", f"bind {HOST}:{own}"))
-    process = subprocess.Popen([find("haproxy"), "-db", "-f", file])
-    try:
-        with httpx2.Client(base_url=f"http://{HOST}:{own}", trust_env=False, timeout=20) as client:
-            wait_until(lambda: client.get("/metrics").status_code == 404)  # the only one that HAProxy answers itself
-            yield client
-    finally:
-        process.terminate()
-        process.wait(15)
-
-
-def wait_until(done: Any) -> None:
-    """Errors of the transport are a no."""
-    deadline = time.monotonic() + READY_SECONDS
-    while time.monotonic() < deadline:
-        with suppress(httpx2.TransportError):
-            if done():
-                return
-        time.sleep(0.05)
-    raise AssertionError(f"not within {READY_SECONDS} s")
 
 
 Front = tuple[httpx2.Client, Replica, Replica]

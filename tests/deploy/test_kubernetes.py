@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from service import openapi
-from service.settings import PREFIX, Settings
+from service.settings import Settings, unknown_variables
 from tests.deploy.programs import DEPLOY, ask, attempt
 
 VERSIONS = ("1.30", kubernetes_validate.latest_version())
@@ -142,11 +142,13 @@ def test_the_autoscaler_owns_the_number_of_replicas(objects: Objects) -> None:
     assert "cpu" in container(objects)["resources"]["requests"]  # utilisation is a share of it
 
 
-def test_variables_are_settings(objects: Objects) -> None:
+def test_variables_are_settings(objects: Objects, monkeypatch: pytest.MonkeyPatch) -> None:
     names = {variable["name"] for variable in container(objects)["env"]}
-    settings = {PREFIX + name.upper() for name in Settings.model_fields}
-    assert {name for name in names if name.startswith(PREFIX)} <= settings
     assert SECRETS.keys() <= names
+    for name in names:
+        monkeypatch.setenv(name, SECRETS.get(name, "anything"))
+    assert unknown_variables() == []
+    Settings.from_environment()
     assert pod(objects)["spec"]["enableServiceLinks"] is False
 
 
