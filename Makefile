@@ -21,8 +21,7 @@ P99 = 250
 BENCH =
 PEERS = .peers
 
-# Container: what builds it, the build of torch in it (cpu, cu130, …; empty: the package index's own), its name.
-DOCKER = docker
+# Container: the build of torch in it (cpu, cu130, …; empty: the package index's own), its name.
 TORCH = cpu
 IMAGE = elman:latest
 
@@ -70,8 +69,7 @@ build: $(VENV)/test.stamp $(CHECKPOINT) ## pack code and checkpoint into a Bento
 	$(BIN)/bentoml build
 
 container: build ## make a container image of the newest Bento (needs docker): TORCH=cu130 IMAGE=elman:gpu for a GPU
-	bento=$$($(BIN)/bentoml get elman:latest --output path) && \
-	  $(DOCKER) build --build-arg TORCH=$(TORCH) --tag $(IMAGE) $(DOCKER_OPTIONS) --file $$bento/env/docker/Dockerfile $$bento
+	cd / && "$(CURDIR)/$(BIN)/bentoml" containerize elman:latest -t $(IMAGE) --opt build-arg=TORCH=$(TORCH) $(DOCKER_OPTIONS)
 
 test-container: container ## build the image, run it, stop and kill it under load, and see that nothing was lost
 	TEST_IMAGE=$(IMAGE) $(BIN)/python -m pytest tests/e2e/test_container.py

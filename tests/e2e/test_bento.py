@@ -118,3 +118,8 @@ def test_the_image_has_a_user_by_number_a_health_check_and_the_cpu_build_of_torc
 def test_the_image_sets_what_its_start_reads(dockerfile: str) -> None:
     for name in ("BENTO_PATH", "BENTOML_HOME=/tmp/", "NUMBA_CACHE_DIR=/tmp/", "BENTOML_HOST=0.0.0.0"):
         assert re.search(rf"ENV (.|\\\n)*{name}", dockerfile), name
+
+
+def test_the_image_is_installed_by_the_uv_that_builds_the_bento(dockerfile: str) -> None:
+    (version,) = re.findall(r"^uv==(\S+)", (ROOT / "tests/requirements.txt").read_text(), re.MULTILINE)
+    assert f" uv=={version}\n" in dockerfile
