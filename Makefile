@@ -21,13 +21,17 @@ P99 = 250
 BENCH =
 PEERS = .peers
 
+# Container: the build of torch in it (cpu, cu130, …; empty: the package index's own), its name.
+TORCH = cpu
+IMAGE = elman:latest
+
 export BENTOML_DO_NOT_TRACK = True
 
 .DEFAULT_GOAL = help
-.PHONY: help serve train test check format accuracy load bench bench-peers build container clean
+.PHONY: help serve train test check format accuracy load bench bench-peers build container test-container clean
 
 help: ## print this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 serve: $(VENV)/serve.stamp $(if $(ELMAN_CHECKPOINT),,$(CHECKPOINT)) ## install, train if needed, and serve on HOST:PORT (127.0.0.1:3000)
 	@exec $(BIN)/bentoml serve service.api:service --host $(HOST) --port $(PORT) --timeout-graceful-shutdown 10
@@ -64,8 +68,11 @@ bench-peers: $(VENV)/test.stamp $(CHECKPOINT) ## time the service beside other m
 build: $(VENV)/test.stamp $(CHECKPOINT) ## pack code and checkpoint into a Bento
 	$(BIN)/bentoml build
 
-container: build ## make a container image of the newest Bento (needs docker); options in DOCKER_OPTIONS
-	$(BIN)/bentoml containerize elman:latest -t elman:latest $(DOCKER_OPTIONS)
+container: build ## make a container image of the newest Bento (needs docker): TORCH=cu130 IMAGE=elman:gpu for a GPU
+	cd / && "$(CURDIR)/$(BIN)/bentoml" containerize elman:latest -t $(IMAGE) --opt build-arg=TORCH=$(TORCH) $(DOCKER_OPTIONS)
+
+test-container: container ## build the image, run it, stop and kill it under load, and see that nothing was lost
+	TEST_IMAGE=$(IMAGE) $(BIN)/python -m pytest tests/e2e/test_container.py
 
 clean: ## remove the virtual environment and everything that was trained
 	rm -rf $(VENV) models/checkpoints/*.safetensors models/checkpoints/*.json models/checkpoints/*.png models/checkpoints/*.html
