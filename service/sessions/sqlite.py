@@ -31,6 +31,7 @@ Statement = tuple[str, tuple[object, ...]]
 
 BEGIN: Statement = "BEGIN", ()
 COMMIT: Statement = "COMMIT", ()
+PROBE: Statement = f"PRAGMA user_version = {snapshot.SCHEMA_VERSION}", ()  # written though it is the same
 
 
 def check(path: Path) -> None:
@@ -123,6 +124,7 @@ class SqliteStore(MemoryStore):
         self._connection, rows = _open(path)
         self._commit_seconds = commit_seconds
         self._failing = False
+        self._doubtful = False  # what was told last was a failure
         self._arriving: dict[str, int] = {}  # new ones that are being committed, and their bytes
         self._changes: dict[str, asyncio.Future[None]] = {}
         self._joint: Write | None = None  # what is kept in this turn of the event loop
@@ -164,7 +166,7 @@ class SqliteStore(MemoryStore):
         if self._joint is None:
             together: list[str] = []
             theirs: list[Entry] = []
-            wait = Wait(partial(self._ended, together, theirs), self._commit_seconds)
+            wait = self._waiting(partial(self._ended, together, theirs))
             self._joint = Write([], together, theirs, wait)
             asyncio.get_running_loop().call_soon(self._hand_over)
         joint = self._joint
@@ -197,10 +199,24 @@ class SqliteStore(MemoryStore):
                 if written:
                     MemoryStore._forget(self, key, gone)
 
-            write = Write(_forgetting(key, gone), wait=Wait(ended, self._commit_seconds))
+            write = Write(_forgetting(key, gone), wait=self._waiting(ended))
             self._writes.put(write)
             await self._wait((key,), write)
         return found
+
+    async def check(self) -> None:
+        if self._failing or self._doubtful:  # it is found out whether that is over, also when nobody comes
+            wait = self._waiting(lambda _: None)
+            self._writes.put(Write([PROBE], wait=wait))
+            await asyncio.shield(wait.told)
+
+    def _waiting(self, then: Callable[[bool], None]) -> Wait:
+        wait = Wait(then, self._commit_seconds)
+        wait.told.add_done_callback(self._note)
+        return wait
+
+    def _note(self, told: asyncio.Future[None]) -> None:
+        self._doubtful = told.cancelled() or told.exception() is not None
 
     def _wait(self, keys: Sequence[str], write: Write) -> asyncio.Future[None]:
         assert write.wait is not None

@@ -82,7 +82,7 @@ def exported() -> Labels:
     """The names that the service exports, and their labels."""
     metrics = Metrics()
     metrics.requests.inc("/predict", 200)  # before it is used, a metric with labels has no line
-    families = text_string_to_metric_families(metrics.text().decode())
+    families = text_string_to_metric_families(metrics.text([metrics.state()]).decode())
     return {
         sample.name: {label for other in family.samples if other.name == sample.name for label in other.labels}
         for family in families
