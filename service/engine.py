@@ -106,8 +106,6 @@ class Engine:
         self.metrics = metrics
         metrics.active.now = store.__len__
         metrics.in_alarm.now = lambda: self.rows.in_alarm() if len(store) else 0  # `len` sees to those that are over
-        if settings.shared:  # sessions are not in this process
-            metrics.active.now = metrics.in_alarm.now = None
         metrics.calibrated(checkpoint.calibration)
         self.stepping = Stepping(predictor, self.rows, metrics)
 

@@ -49,19 +49,19 @@ class Count:
 
 
 class Gauge:
-    """A number as it is when somebody looks; None if nobody here knows."""
+    """A number as it is when somebody looks."""
 
-    def __init__(self, name: str, text: str) -> None:
+    def __init__(self, name: str, text: str, now: Callable[[], float | None] = lambda: 0.0) -> None:
         self._name, self._text = f"elman_{name}", text
-        self.now: Callable[[], float] | None = lambda: 0.0
+        self.now = now
 
     def set(self, value: float) -> None:
         """It stays so."""
         self.now = lambda: value
 
-    def collect(self) -> Metric | None:
-        """As Prometheus reads it."""
-        return None if self.now is None else GaugeMetricFamily(self._name, self._text, self.now())
+    def collect(self) -> Metric:
+        """As Prometheus reads it; without a value where nobody here knows it."""
+        return GaugeMetricFamily(self._name, self._text, self.now())
 
 
 class Histogram:
@@ -212,8 +212,8 @@ class Metrics:
     def collect(self) -> Iterator[Metric]:
         """All of them."""
         for metric in vars(self).values():
-            if isinstance(metric, Counted | Gauge) and (collected := metric.collect()) is not None:
-                yield collected
+            if isinstance(metric, Counted | Gauge):
+                yield metric.collect()
 
     def text(self, states: Iterable[State]) -> bytes:
         """The page for Prometheus: what all of these counted, and the gauges, which every worker has alike."""
