@@ -42,7 +42,7 @@ def make_directory() -> None:
     Raises:
         SystemExit: its path is too long for sockets.
     """
-    directory = tempfile.mkdtemp(prefix="elman-")
+    directory = tempfile.mkdtemp(prefix="elman-workers-")
     atexit.register(shutil.rmtree, directory, ignore_errors=True)
     if len(os.fsencode(directory)) > LONGEST_PATH:
         raise SystemExit(f"elman: TMPDIR={tempfile.gettempdir()}: too long a path for the sockets of several workers")
