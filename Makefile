@@ -7,7 +7,7 @@ HOST = 127.0.0.1
 PORT = 3000
 CHECKPOINT = models/checkpoints/sunspots.safetensors
 
-# Accuracy: a folder of CSV or Parquet files, seeds to take the median of, processes.
+# Accuracy: a folder of CSV or Parquet files, seeds to take the median of. Processes, of tests too.
 DATA = training/series
 SEEDS = 5
 JOBS = 2
@@ -35,8 +35,8 @@ serve: $(VENV)/serve.stamp $(if $(ELMAN_CHECKPOINT),,$(CHECKPOINT)) ## install, 
 train: $(VENV)/serve.stamp ## train the default checkpoint on the yearly sunspot numbers
 	$(BIN)/python -m training fit training/series/sunspots.csv --column sunspots --output $(CHECKPOINT)
 
-test: $(VENV)/test.stamp $(CHECKPOINT) ## install and run all tests
-	$(BIN)/python -m pytest
+test: $(VENV)/test.stamp $(CHECKPOINT) ## install and run all tests, JOBS files at a time
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 check: $(VENV)/test.stamp ## lint, format, types, direction of imports
 	$(BIN)/ruff check .

@@ -114,10 +114,10 @@ def create(settings: Settings) -> bentoml.Service[Any]:
             return await self.engine.forecast(ForecastRequest(**fields))
 
         @bentoml.on_shutdown  # type: ignore[untyped-decorator]
-        def close(self) -> None:
+        async def close(self) -> None:
             """A graceful stop loses nothing that the store promises to keep."""
             siblings().close()
-            self.engine.close()
+            await self.engine.close()
 
     service = cast(bentoml.Service[Any], Elman)  # the decorator turns the class into a service
     service.add_asgi_middleware(Door, routes=routes, settings=settings)

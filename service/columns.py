@@ -1,8 +1,8 @@
 """One observation each for many sessions, in columns: what is usual is done with arrays, the rest one by one.
 
-Usual is a session, live or new, that nobody works on, at the step that the request says, if it says one. Everything
-else (another model's, a retry, a conflict, an id that came before in the same request) takes the way of a request of
-its own, in the order given. Rows succeed or fail one by one.
+Usual is a session of this process, live or new, that nobody works on, at the step that the request says, if it says
+one. Everything else (another model's, a retry, a conflict, an id that came before in the same request) takes the way of
+a request of its own, in the order given. Rows succeed or fail one by one.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from service import observations
 from service.engine import Engine
 from service.errors import InvalidRequest, ServiceError, SessionCapacity, StoreUnavailable
 from service.schemas import PredictBatchRequest
-from service.sessions import ELSEWHERE, START
+from service.sessions import ELSEWHERE, START, MemoryStore
 from service.stepping import refusal
 
 UNSAID = -1
@@ -55,6 +55,7 @@ class Columns:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._store = engine.store if isinstance(engine.store, MemoryStore) else None
 
     async def predict(self, request: PredictBatchRequest, owner: str = "") -> dict[str, Any]:
         """Observe one value for each session, and predict the next; the answer as JSON has it, with arrays in it."""
@@ -75,9 +76,9 @@ class Columns:
                 for index in others:  # they begin when this one waits: after what is done together has its turns
                     value = values[index : index + 1]
                     group.create_task(self._one(sheet, index, keys[index], ids[index], value, steps))
-                if len(chosen):
+                if len(chosen) and self._store:
                     mine = [keys[index] for index in chosen] if others else keys
-                    await self._together(sheet, chosen, rows[chosen], mine, values)
+                    await self._together(self._store, sheet, chosen, rows[chosen], mine, values)
         finally:
             engine.keeping.leave()
         return sheet.json()
@@ -85,7 +86,9 @@ class Columns:
     def _usual(self, keys: Sequence[str], ids: Sequence[str], steps: Indices | None) -> Indices:
         """The rows of what can be done together, START for what is new; ELSEWHERE for everything else."""
         engine = self._engine
-        rows = engine.store.rows(keys)
+        if (store := self._store) is None:
+            return np.full(len(keys), ELSEWHERE)
+        rows = store.rows(keys)
         if len(engine.keeping.turns):
             rows[[key in engine.keeping.turns for key in keys]] = ELSEWHERE
         if len(set(keys)) < len(keys):
@@ -99,31 +102,37 @@ class Columns:
         if (rows == START).any():
             new = np.flatnonzero(rows == START)
             wrong = [index for index in new.tolist() if not engine.is_id(ids[index])]
-            rows[wrong if engine.store.has_room(len(new) - len(wrong)) else new] = ELSEWHERE
+            rows[wrong if store.has_room(len(new) - len(wrong)) else new] = ELSEWHERE
         return rows
 
     async def _together(
-        self, sheet: _Sheet, chosen: Indices, rows: Indices, keys: Sequence[str], values: Values
+        self,
+        store: MemoryStore,
+        sheet: _Sheet,
+        chosen: Indices,
+        rows: Indices,
+        keys: Sequence[str],
+        values: Values,
     ) -> None:
         """One call of the model, and one commit."""
         engine = self._engine
         values = values if len(chosen) == len(values) else values[chosen]
         digests = observations.digests(values)
-        if not engine.store.in_place:  # else nobody comes between
+        if not store.in_place:  # else nobody comes between
             engine.keeping.turns.hold(keys)
         try:
-            fresh = (rows == START) | (not engine.store.in_place)
+            fresh = (rows == START) | (not store.in_place)
             after = rows.copy() if fresh.any() else rows
             after[fresh] = engine.keeping.take(int(fresh.sum()))
             fine = self._note(sheet, chosen, rows, after, values, digests)
             engine.keeping.give_back(after[fresh & ~fine].tolist())
             kept = keys if fine.all() else [key for key, ok in zip(keys, fine.tolist(), strict=True) if ok]
-            await engine.store.keep_all(kept, after[fine])
+            await store.keep_all(kept, after[fine])
             engine.metrics.created.inc(int((rows[fine] == START).sum()))
         except (SessionCapacity, StoreUnavailable) as error:
             sheet.errors.update(dict.fromkeys(chosen.tolist(), error))
         finally:
-            if not engine.store.in_place:
+            if not store.in_place:
                 for key in keys:
                     engine.keeping.give_turn(key)
 

@@ -4,10 +4,10 @@ import secrets
 import time
 
 from service import observations
-from service.engine import Engine, alive, name_of
+from service.engine import Engine, check_not_gone, name_of
 from service.errors import InvalidRequest, ModelChanged, SessionExists, SessionUnknown, StepConflict
 from service.schemas import RestoreRequest, SessionResponse, SessionsResponse, SessionSummary
-from service.sessions import Record
+from service.sessions import Record, Superseded
 from service.settings import Settings
 from service.times import rfc3339
 from service.tokens import Token
@@ -41,7 +41,7 @@ class Custody:
     async def create(self, owner: str = "") -> SessionResponse:
         """A session at step 0 under an id that nobody can guess."""
         session_id, record = secrets.token_hex(ID_BYTES), self._engine.fresh()
-        await self._engine.store.commit(owner + session_id, record)
+        await self._engine.store.commit(owner + session_id, record, None)
         self._engine.metrics.created.inc()
         return self._response(session_id, record)
 
@@ -60,24 +60,31 @@ class Custody:
                 context_model=name_of(token.model),
                 model=name_of(engine.model),
             )
-        key = owner + session_id
+        key, started = owner + session_id, time.perf_counter()
         async with engine.keeping.turn(key):
-            found = await engine.store.get(key)
-            live = found if isinstance(found, Record) else None
-            if live is not None:
-                self._check_step(session_id, live.step, if_step)
-            elif if_step is not None:
-                alive(found, session_id)
-                raise SessionUnknown(f"no session {session_id!r}, so it is not at step {if_step}")
-            now = time.time()
-            fresh = engine.fresh()
-            record = Record(
-                token.model, token.context, token.step, live.created_at if live else now, now, fresh.history
-            )
-            await engine.store.commit(key, record)
-        if live is None:
+            while True:
+                try:
+                    record, new = await self._put(key, session_id, token, if_step)
+                    break
+                except Superseded:
+                    engine.keeping.check_patience(started)
+        if new:
             engine.metrics.created.inc()
-        return self._response(session_id, record), live is None
+        return self._response(session_id, record), new
+
+    async def _put(self, key: str, session_id: str, token: Token, if_step: int | None) -> tuple[Record, bool]:
+        """The caller has the turn."""
+        store, now, fresh = self._engine.store, time.time(), self._engine.fresh()
+        found = await store.find(key)
+        live = self._engine.record(found)
+        if live is not None:
+            self._check_step(session_id, live.step, if_step)
+        elif if_step is not None:
+            check_not_gone(found, session_id)
+            raise SessionUnknown(f"no session {session_id!r}, so it is not at step {if_step}")
+        record = Record(token.model, token.context, token.step, live.created_at if live else now, now, fresh.history)
+        await store.commit(key, record, found)
+        return record, live is None
 
     async def delete(self, session_id: str, owner: str = "") -> None:
         """Forget a live session; its id is remembered as deleted."""

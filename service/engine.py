@@ -36,7 +36,7 @@ from service.schemas import (
     PredictRequest,
     PredictResponse,
 )
-from service.sessions import START, Answer, Gone, Record, Rows, Shape, Store
+from service.sessions import START, Answer, Found, Gone, Record, Rows, Shape, Store, Superseded
 from service.sessions.record import MODEL_BYTES
 from service.sessions.rows import began
 from service.settings import Settings, listed
@@ -100,18 +100,18 @@ class Engine:
         self._id_pattern = re.compile(settings.session_id_pattern)
         shape = Shape.of(self.model, predictor, settings.session_history)
         room = store.room(shape.row_bytes)
-        under_way = settings.max_queue + min(settings.max_values, room)  # singly, and a batch of all
-        self.rows = Rows(shape, predictor, START + 1 + room + under_way)
+        together = settings.max_values if room is None else min(settings.max_values, room)
+        self.rows = Rows(shape, predictor, START + 1 + (room or 0) + settings.max_queue + together)
         self.keeping = Keeping(store, self.rows, settings)
         self.metrics = metrics
-        metrics.active.now = store.__len__
-        metrics.in_alarm.now = lambda: self.rows.in_alarm() if len(store) else 0  # `len` sees to those that are over
+        metrics.active.now = store.live
+        metrics.in_alarm.now = lambda: self.rows.in_alarm() if store.live() else store.live()  # which ends those over
         metrics.calibrated(checkpoint.calibration)
         self.stepping = Stepping(predictor, self.rows, metrics)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Stop gracefully."""
-        self.store.close()
+        await self.store.close()
 
     async def predict(self, request: PredictRequest, owner: str = "") -> Prediction:
         """Observe, and predict the value after each observation. All of it is applied, or nothing."""
@@ -165,7 +165,12 @@ class Engine:
         await self.keeping.take_turn(key)
         try:
             timing = Timing(queue=time.perf_counter() - started)
-            return await self._apply(key, session_id, values, expected, level, part, timing)
+            while True:
+                try:
+                    return await self._apply(key, session_id, values, expected, level, part, timing)
+                except Superseded:
+                    self.metrics.superseded.inc()
+                    self.keeping.check_patience(started)
         finally:
             self.keeping.give_turn(key)
 
@@ -181,10 +186,9 @@ class Engine:
     ) -> Prediction:
         """The caller has the turn."""
         digest = observations.digest(values)
-        found = await self.store.find(key)
+        there = found = await self.store.find(key)
         if not isinstance(found, int):
             self.check_id(session_id)
-        live = isinstance(found, int | Record)
         if part.start is not None:
             found = self._found(found, session_id, expected, digest, part.start)
         if (again := self._replayed(found, session_id, expected, digest)) is not None:
@@ -209,18 +213,16 @@ class Engine:
             self.metrics.rebuilds.inc()
         step = int(self.rows.step[after])
         started = time.perf_counter()
-        await self.store.keep(key, after)
+        await self.store.keep(key, after, there)
         timing.store = time.perf_counter() - started
-        if not live:
+        if not isinstance(there, int | Record):
             self.metrics.created.inc()
         if part.end:
             await self._end(key)
         answer = answered(stepped, step, self._name, session_id=session_id, rebuilt=rebuilt)
         return Prediction(answer, False, timing, ahead)
 
-    def _found(
-        self, found: int | Record | Gone | None, session_id: str, expected: int | None, digest: bytes, start: bool
-    ) -> int | Record | Gone | None:
+    def _found(self, found: Found, session_id: str, expected: int | None, digest: bytes, start: bool) -> Found:
         """What there is for a request that says whether it begins its session: nothing, if it does and is no retry.
 
         Raises:
@@ -239,7 +241,7 @@ class Engine:
         last = self._last(found)
         return found if last is not None and (last.base, last.digest) == (0, digest) else None
 
-    def _ahead(self, found: int | Record | Gone | None, horizon: int, level: float | None) -> Forecast | None:
+    def _ahead(self, found: Found, horizon: int, level: float | None) -> Forecast | None:
         """What the network would go on with by itself; None if nobody asks."""
         if not horizon:
             return None
@@ -253,9 +255,7 @@ class Engine:
         await self.store.delete(key)
         self.metrics.deleted.inc()
 
-    def _replayed(
-        self, found: int | Record | Gone | None, session_id: str, expected: int | None, digest: bytes
-    ) -> dict[str, Any] | None:
+    def _replayed(self, found: Found, session_id: str, expected: int | None, digest: bytes) -> dict[str, Any] | None:
         """The answer that was given, if the request was the last one to be applied.
 
         Raises:
@@ -263,7 +263,7 @@ class Engine:
             StepConflict: it says another step than the session's.
         """
         if isinstance(found, Gone) or found is None:
-            alive(found, session_id)
+            check_not_gone(found, session_id)
             if expected:
                 raise SessionUnknown(
                     f"no session {session_id!r}, so none at step {expected}; begin without step or with 0"
@@ -286,7 +286,7 @@ class Engine:
         """Step and model of a live session."""
         return (found.step, found.model) if isinstance(found, Record) else (int(self.rows.step[found]), self.model)
 
-    def _row_of(self, found: int | Record | Gone | None) -> tuple[int, int]:
+    def _row_of(self, found: Found) -> tuple[int, int]:
         """The row of what was found, and from how many observations its context was rebuilt (0: it was not).
 
         Raises:
@@ -405,10 +405,16 @@ class Engine:
         Raises:
             SessionUnknown, SessionExpired, SessionDeleted: it is not.
         """
-        record = alive(found, session_id)
-        if record is None:
+        check_not_gone(found, session_id)
+        if not isinstance(found, Record):
             raise SessionUnknown(f"no session {session_id!r}; predict creates one")
-        return record
+        return found
+
+    def record(self, found: Found) -> Record | None:
+        """The record of a live session."""
+        if isinstance(found, int):
+            return self.rows.record(found)
+        return found if isinstance(found, Record) else None
 
     def is_id(self, session_id: str) -> bool:
         """Whether it looks like a session id, as the setting says."""
@@ -476,14 +482,14 @@ class Engine:
         return observations.to_array(values, self._predictor.features)
 
 
-def alive(found: Record | Gone | None, session_id: str) -> Record | None:
-    """The record, or None where there never was one.
+def check_not_gone(found: Found, session_id: str) -> None:
+    """See whether there was a session whose context is gone.
 
     Raises:
-        SessionExpired, SessionDeleted: there was one, and its context is gone.
+        SessionExpired, SessionDeleted: there was.
     """
     if not isinstance(found, Gone):
-        return found
+        return
     when = rfc3339(found.at)
     kind, field = (SessionExpired, "expired_at") if found.reason == "expired" else (SessionDeleted, "deleted_at")
     raise kind(

@@ -1,6 +1,7 @@
 """Who may work on a session, and where: turns and free rows."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
@@ -17,7 +18,8 @@ class Keeping:
         self.store = store
         self.rows = rows
         self.turns = Turns()
-        self._settings = settings
+        self._max_queue = settings.max_queue
+        self._patience = 2 * settings.store_timeout_seconds
         self._inside = 0
         store.adopt(rows, self.turns.__contains__)
 
@@ -27,7 +29,7 @@ class Keeping:
         Raises:
             Overloaded: there are too many.
         """
-        if self._inside >= self._settings.max_queue:
+        if self._inside >= self._max_queue:
             raise Overloaded("too many requests are waiting; try again later", retry_after=1)
         self._inside += 1
 
@@ -53,12 +55,23 @@ class Keeping:
         if key not in self.turns:
             self.turns.hold((key,))
             return
-        seconds = 2 * self._settings.store_timeout_seconds
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(self._patience):
                 await self.turns.take(key)
         except TimeoutError:
-            raise StoreUnavailable(f"the session was busy for more than {seconds:g} s", retry_after=1) from None
+            raise self._busy() from None
+
+    def check_patience(self, since: float) -> None:
+        """Whether to go on with a session that others change all the time, after so long (`time.perf_counter`).
+
+        Raises:
+            StoreUnavailable: no.
+        """
+        if time.perf_counter() - since > self._patience:
+            raise self._busy()
+
+    def _busy(self) -> StoreUnavailable:
+        return StoreUnavailable(f"the session was busy for more than {self._patience:g} s", retry_after=1)
 
     def give_turn(self, key: str) -> None:
         """To the next; or to a change that is being kept, if who had it leaves before that is done."""

@@ -136,6 +136,7 @@ class Metrics:
         self.steps = Count("steps", "Observations that were applied to a context")
         self.replays = Count("replays", "Requests that were answered again instead of being applied twice")
         self.conflicts = Count("conflicts", "Requests refused because of their step")
+        self.superseded = Count("superseded", "Steps that were computed in vain: another process had the session first")
         self.rebuilds = Count("rebuilds", "Contexts rebuilt for another model from their history")
         self.created = Count("sessions_created", "Sessions created, imported ones included")
         self.expired = Count("sessions_expired", "Sessions that were idle for too long, or too old")

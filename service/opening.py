@@ -24,7 +24,7 @@ def open_engine(settings: Settings) -> Engine:
     with _refusals():
         checkpoint, predictor = _load(settings)
         store = open_store(
-            settings.session_store,
+            settings.session_store.get_secret_value(),
             settings.snapshot,
             _limits(settings),
             metrics.expired.inc,
@@ -41,7 +41,7 @@ def check(settings: Settings) -> None:
     """
     with _refusals():
         _load(settings)
-        check_store(settings.session_store, settings.snapshot)
+        check_store(settings.session_store.get_secret_value(), settings.snapshot, settings.store_timeout_seconds)
 
 
 @contextmanager

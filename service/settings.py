@@ -8,10 +8,12 @@ from typing import Literal, Self
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from service.sessions.addresses import Address
+
 PREFIX = "ELMAN_"
 LONGEST = 1e9  # seconds: 31 years
 HASHED = "sha256:"
-SECRET = ("token_key", "api_keys")
+SECRET = ("token_key", "api_keys", "session_store")
 DEFAULT_CHECKPOINT = Path(__file__).parents[1] / "models" / "checkpoints" / "sunspots.safetensors"
 
 
@@ -36,10 +38,10 @@ class Settings(BaseSettings):
     adapt: Literal["off", "rls"] = Field(
         "off", description="`rls`: the readout goes on learning in every stream, for so much more context."
     )
-    session_store: str = Field(
-        "memory://",
-        pattern=r"^(memory://|sqlite:///.+)$",
-        description="Where sessions are kept: `memory://`, or `sqlite:///path`, which survives a crash.",
+    session_store: SecretStr = Field(
+        SecretStr("memory://"),
+        description="Where sessions are kept: `memory://`; `sqlite:///path`, which survives a crash; or "
+        "`redis://host:port`, for many processes (running.md has all forms).",
     )
     snapshot: str | None = Field(
         None, description="With `memory://`: a file that keeps the sessions over a graceful stop and start."
@@ -111,6 +113,14 @@ class Settings(BaseSettings):
             raise ValueError(f"after {HASHED} come 64 hexadecimal digits in lower case")
         return keys
 
+    @field_validator("session_store")
+    @classmethod
+    def _names_a_store(cls, url: SecretStr) -> SecretStr:
+        text = url.get_secret_value()
+        if text != "memory://" and not re.match("sqlite:///.", text):
+            Address.parse(text)
+        return url
+
     @field_validator("session_id_pattern")
     @classmethod
     def _is_a_pattern(cls, pattern: str) -> str:
@@ -122,7 +132,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
-        if self.snapshot is not None and self.session_store != "memory://":
+        if self.snapshot is not None and self.session_store.get_secret_value() != "memory://":
             raise ValueError("ELMAN_SNAPSHOT is for ELMAN_SESSION_STORE=memory:// only; the other keeps everything")
         if self.workers > 1 and not self.shared:
             raise ValueError(
@@ -134,7 +144,7 @@ class Settings(BaseSettings):
     @property
     def shared(self) -> bool:
         """Whether other processes have the same sessions."""
-        return self.session_store.startswith("redis")
+        return not self.session_store.get_secret_value().startswith(("memory://", "sqlite://"))
 
     @classmethod
     def from_environment(cls) -> Self:

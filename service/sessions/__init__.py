@@ -4,13 +4,14 @@ from service.sessions.memory import MemoryStore
 from service.sessions.record import Answer, Record
 from service.sessions.rows import ELSEWHERE, START, Rows, Shape
 from service.sessions.sqlite import SqliteStore
-from service.sessions.store import Gone, Limits, Store
+from service.sessions.store import Found, Gone, Limits, Store, Superseded, Unfit
 from service.sessions.urls import check_store, open_store
 
 __all__ = [
     "ELSEWHERE",
     "START",
     "Answer",
+    "Found",
     "Gone",
     "Limits",
     "MemoryStore",
@@ -19,6 +20,8 @@ __all__ = [
     "Shape",
     "SqliteStore",
     "Store",
+    "Superseded",
+    "Unfit",
     "check_store",
     "open_store",
 ]

@@ -16,7 +16,7 @@ from service.errors import SessionCapacity
 from service.sessions import snapshot
 from service.sessions.record import Record, times
 from service.sessions.rows import ELSEWHERE, START, Rows
-from service.sessions.store import Gone, Limits
+from service.sessions.store import Found, Gone, Limits
 
 OVERHEAD_BYTES = 240  # of a session besides its row or record: key, dictionary entry, object heads; measured
 RETRY_AFTER_SECONDS = 10
@@ -56,7 +56,7 @@ class MemoryStore:
         if snapshot_file is not None:
             self._restore(*snapshot.take(snapshot_file))
 
-    def __len__(self) -> int:
+    def live(self) -> int:
         self._expire()
         return len(self._live)
 
@@ -69,7 +69,7 @@ class MemoryStore:
         for key, record in records.items():
             self._put(key, self._entered(record))
 
-    async def find(self, key: str) -> int | Record | Gone | None:
+    async def find(self, key: str) -> Found:
         found = self._look(key)
         if isinstance(found, Gone | None) and (over := self._live.get(key)) is not None:
             self._forget(key, Gone("expired", self._end(over)))
@@ -78,6 +78,7 @@ class MemoryStore:
         return Record.unpack(found) if isinstance(found, bytes) else found
 
     def rows(self, keys: Sequence[str]) -> Indices:
+        """The rows of many keys that nobody holds, START where nothing is known of one, else ELSEWHERE. (B,)"""
         self._expire()
         try:
             found = np.fromiter(map(self._live.get, keys), np.int64, len(keys))  # what is no row is no number
@@ -97,13 +98,14 @@ class MemoryStore:
         return entry if isinstance(entry, int) else ELSEWHERE
 
     def has_room(self, sessions: int) -> bool:
+        """Whether so many new sessions can be kept."""
         return self._has_room(sessions, sessions * self._row_size())
 
     async def get(self, key: str) -> Record | Gone | None:
         found = self._look(key)
         return self._record(found) if isinstance(found, int | bytes) else found
 
-    async def keep(self, key: str, row: int) -> None:
+    async def keep(self, key: str, row: int, found: Found = None) -> None:
         if key not in self._live:
             try:
                 self._admit(key, self._own.row_bytes)
@@ -113,6 +115,7 @@ class MemoryStore:
         self._put(key, row)
 
     async def keep_all(self, keys: Sequence[str], rows: Indices) -> None:
+        """As `keep`, for many, all or none; for the new ones there `has_room`."""
         live, entries = self._live, rows.tolist()
         if all(map(eq, map(live.get, keys), entries)):  # in place
             deque(map(live.move_to_end, keys), maxlen=0)
@@ -120,7 +123,7 @@ class MemoryStore:
             for key, row in zip(keys, entries, strict=True):
                 self._put(key, row)
 
-    async def commit(self, key: str, record: Record) -> None:
+    async def commit(self, key: str, record: Record, found: Found = None) -> None:
         entry = self._entered(record)
         if isinstance(entry, int):
             await self.keep(key, entry)
@@ -149,7 +152,7 @@ class MemoryStore:
     async def check(self) -> None:
         pass
 
-    def close(self) -> None:
+    async def close(self) -> None:
         if self._snapshot_file is not None:
             self._expire()
             snapshot.write(self._snapshot_file, self._all_packed(), self._gone.items())

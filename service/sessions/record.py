@@ -1,7 +1,7 @@
 """What the server holds for one stream: one record, committed as a whole, packed into as few bytes as it needs."""
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -57,7 +57,8 @@ class Record:
     """A context after a step, the model it belongs to, and what must survive together with it.
 
     model: the first MODEL_BYTES of the fingerprint; context: (1, C); created_at, used_at: seconds since 1970;
-    history: (n, F) the last observations in raw units, NaN = missing, oldest first.
+    history: (n, F) the last observations in raw units, NaN = missing, oldest first; revision: where several processes
+    write, which writing this is; it is not packed.
     """
 
     model: bytes
@@ -67,6 +68,7 @@ class Record:
     used_at: float
     history: Values
     last: Answer | None = None
+    revision: bytes = field(default=b"", compare=False)
 
     def pack(self) -> bytes:
         """One version byte, a fixed head, then the arrays: little-endian, context float32, the others float64."""

@@ -1,13 +1,11 @@
 """What a store of sessions promises. The engine works with this and does not know which store it has."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from service.errors import StoreUnavailable
 from service.sessions.record import Record
 from service.sessions.rows import Rows
 
@@ -18,6 +16,18 @@ class Gone:
 
     reason: Literal["expired", "deleted"]
     at: float
+
+
+Found = int | Record | Gone | None
+"""A session's row; or its record, where it is no row; or what is remembered of it; or nothing: never heard of."""
+
+
+class Superseded(Exception):
+    """Another process has changed the session since it was found; nothing was kept."""
+
+
+class Unfit(StoreUnavailable):
+    """As it is set up the store cannot keep sessions, and waiting will not help."""
 
 
 @dataclass(frozen=True)
@@ -37,52 +47,44 @@ class Limits:
 
 
 class Store(Protocol):
-    """Sessions by key. The caller takes care that one key is advanced by one request at a time.
+    """Sessions by key. The caller takes care that in this process one key is advanced by one request at a time.
 
-    The engine works with rows: it finds a session's row, computes into it or into a free one, and keeps that. Whoever
-    brings a session along or takes it away works with records.
+    The engine works with rows: it finds a session's row, or makes one of its record, computes into it or into a free
+    one, and keeps that. Whoever brings a session along or takes it away works with records.
     """
 
     in_place: bool
     """Whether the row of a live session may be advanced itself; otherwise into another row, which is then kept."""
 
-    def __len__(self) -> int:
-        """Live sessions."""
+    def live(self) -> int | None:
+        """Live sessions; None where other processes have them too."""
 
-    def room(self, row_bytes: int) -> int:
-        """How many sessions of rows of this size there may be."""
+    def room(self, row_bytes: int) -> int | None:
+        """How many sessions of rows of this size there may be; None: they do not stay in rows."""
 
     def adopt(self, rows: Rows, held: Callable[[str], bool]) -> None:
         """From now on sessions that fit live in these rows. held: whether somebody works on a key; it does not expire
         meanwhile.
         """
 
-    async def find(self, key: str) -> int | Record | Gone | None:
-        """For who holds the key: its row; or the record, if it is no row; or what is remembered of it; or None."""
-
-    def rows(self, keys: Sequence[str]) -> NDArray[np.int64]:
-        """The rows of many keys that nobody holds, START where nothing is known of one, else ELSEWHERE. (B,)"""
-
-    def has_room(self, sessions: int) -> bool:
-        """Whether so many new sessions can be kept."""
+    async def find(self, key: str) -> Found:
+        """For who holds the key."""
 
     async def get(self, key: str) -> Record | Gone | None:
         """The record, or what is remembered of it, or None: never heard of."""
 
-    async def keep(self, key: str, row: int) -> None:
+    async def keep(self, key: str, row: int, found: Found = None) -> None:
         """A row is from now on the session's; the one before, if another, is free. When this returns, it is kept as
-        safely as promised. If it fails the row is free, unless it was the session's already.
+        safely as promised. If it fails the row is free, unless it was the session's already. found: what was.
 
         Raises:
             SessionCapacity: it is new and there is no room. A live session is never evicted.
+            Superseded: that is no longer so.
             StoreUnavailable: it could not be kept and nothing has changed; or it takes too long, and may be kept in the
                 end: the same request with its step finds out.
         """
 
-    async def keep_all(self, keys: Sequence[str], rows: NDArray[np.int64]) -> None:
-        """The same for many, all or none; for the new ones there `has_room`."""
-
-    async def commit(self, key: str, record: Record) -> None:
+    async def commit(self, key: str, record: Record, found: Found = None) -> None:
         """Keep a record, new or in place of the one before; as `keep`."""
 
     def pending(self, key: str) -> asyncio.Future[None] | None:
@@ -107,5 +109,5 @@ class Store(Protocol):
             StoreUnavailable: it does not; the text says why.
         """
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Stop gracefully: nothing committed is lost, as far as the store promises."""

@@ -9,6 +9,7 @@ from starlette.testclient import TestClient
 from service.api import create
 from service.settings import Settings
 from tests.conftest import MakeCheckpoint
+from tests.redis_server import RedisServer, redis_server
 
 MakeClient = Callable[..., TestClient]
 
@@ -24,6 +25,19 @@ def make_client(make_checkpoint: MakeCheckpoint) -> Iterator[MakeClient]:
             return stack.enter_context(TestClient(service.to_asgi(is_main=True)))
 
         yield make
+
+
+@pytest.fixture(scope="session")
+def one_redis() -> Iterator[RedisServer]:
+    with redis_server() as server:
+        yield server
+
+
+@pytest.fixture
+def redis(one_redis: RedisServer) -> RedisServer:
+    """A real Redis with nothing in it."""
+    one_redis.ask("FLUSHALL")
+    return one_redis
 
 
 @pytest.fixture

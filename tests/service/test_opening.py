@@ -61,4 +61,4 @@ def test_a_check_takes_nothing(make_checkpoint: MakeCheckpoint, tmp_path: Path) 
     settings = Settings(checkpoint=str(make_checkpoint()), session_store=store)
     check(settings)
     check(settings)  # the first let go of the file
-    open_engine(settings).close()
+    asyncio.run(open_engine(settings).close())

@@ -61,7 +61,7 @@ def test_what_goes_on_needs_a_session_that_lives() -> None:
     for step in (None, 0, 3):
         with pytest.raises(SessionUnknown):
             infer(engine, [1.0], expected=step)
-    assert len(engine.store) == 0
+    assert engine.store.live() == 0
     infer(engine, [1.0], BEGINS)
     assert infer(engine, [2.0]).answer["predictions"] == oracle([1.0, 2.0])[-1:]
 
@@ -82,7 +82,7 @@ def test_a_start_begins_anew_whatever_there_was() -> None:
     clock.now += LIMITS.idle_seconds + 30
     with pytest.raises(SessionExpired):
         infer(engine, [5.0])
-    assert len(engine.store) == 0
+    assert engine.store.live() == 0
     clock.now -= LIMITS.idle_seconds + 30
     assert infer(engine, [9.0], BEGINS).answer["step"] == 1
     assert infer(engine, [5.0]).answer["predictions"] == oracle([9.0, 5.0])[-1:]
@@ -142,7 +142,7 @@ def test_an_end_leaves_a_tombstone() -> None:
     engine = engine_of()
     last = infer(engine, [1.0, 2.0], WHOLE)
     assert (last.answer["predictions"], last.answer["step"]) == (oracle([1.0, 2.0]), 2)
-    assert len(engine.store) == 0
+    assert engine.store.live() == 0
     for act in (lambda: infer(engine, [3.0]), lambda: predict(engine, [3.0]), lambda: infer(engine, [3.0], ENDS)):
         with pytest.raises(SessionDeleted):
             act()
@@ -199,7 +199,7 @@ def test_an_end_that_is_not_deleted_is_an_error_and_its_retry_ends_it(tmp_path: 
         await settle()
 
     asyncio.run(run())
-    store.close()
+    asyncio.run(store.close())
 
 
 def test_an_end_survives_a_restart(tmp_path: Path) -> None:
@@ -250,7 +250,7 @@ def test_without_a_session_nothing_is_kept() -> None:
         assert alone.forecast is not None
         token = ask(engine, [1.0, 2.0], None).response.context
         assert alone.forecast.path[0, :, 0].tolist() == forecast(engine, context=token, horizon=3).forecast
-    assert len(engine.store) == 0
+    assert engine.store.live() == 0
     with pytest.raises(StepConflict):
         infer(engine, [1.0], session_id=None, expected=1)
 
@@ -270,7 +270,7 @@ def test_limits_are_those_of_the_native_door(act: Callable[[Engine], Prediction]
     engine = engine_of(max_values=5, max_horizon=3)
     with pytest.raises(InvalidRequest, match=complaint):
         act(engine)
-    assert len(engine.store) == 0
+    assert engine.store.live() == 0
 
 
 @pytest.mark.parametrize("adapt", [False, True])
@@ -297,9 +297,9 @@ def test_a_session_that_begins_anew_is_as_old_as_its_beginning() -> None:
 
     begin_at(40)
     begin_at(40)
-    assert len(store) == 1
+    assert store.live() == 1
     clock.now += 40
-    assert len(store) == 0, "the sweep finds it without anybody asking for it"
+    assert store.live() == 0, "the sweep finds it without anybody asking for it"
 
 
 def test_a_result_that_is_not_finite_ends_nothing() -> None:

@@ -55,10 +55,10 @@ async def race(folder: Path, commit_seconds: float = 5, **settings: Any) -> Asyn
         kept = await store.page("", "", 100)
     finally:
         store.gate.set()
-        store.close()
+        await store.close()
     again = Gated(folder / "sessions.db", Clock())
     found = await again.page("", "", 100)
-    again.close()
+    await again.close()
     assert [(key, record.pack()) for key, record in found] == [(key, record.pack()) for key, record in kept]
 
 

@@ -3,6 +3,7 @@ import re
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from service.settings import PREFIX, SECRET, Settings, unknown_variables
 
@@ -64,6 +65,13 @@ def test_every_setting_is_read_from_the_environment(monkeypatch: pytest.MonkeyPa
         ("ELMAN_SESSION_IDLE_SECONDS", "inf"),
         ("ELMAN_MAX_BODY_BYTES", "-1"),
         ("ELMAN_SESSION_STORE", "redis://"),
+        ("ELMAN_SESSION_STORE", "mysql://ann:hunter2@host"),
+        ("ELMAN_SESSION_STORE", "redis://ann:hunter2@host:port"),
+        ("ELMAN_SESSION_STORE", "redis://ann:hunter2@host/x"),
+        ("ELMAN_SESSION_STORE", "redis://ann:hunter2@host?x=y"),
+        ("ELMAN_SESSION_STORE", "redis://ann:hunter2@one,two"),
+        ("ELMAN_SESSION_STORE", "redis+cluster://ann:hunter2@host/1"),
+        ("ELMAN_SESSION_STORE", "redis+sentinel://ann:hunter2@host"),
         ("ELMAN_SESSION_STORE", "sqlite:///"),
         ("ELMAN_SESSION_ID_PATTERN", "["),
         ("ELMAN_TOKEN_KEY", " , "),
@@ -101,6 +109,13 @@ def test_workers_without_a_store_that_they_share_are_refused(monkeypatch: pytest
         Settings.from_environment()
 
 
+@pytest.mark.parametrize("store", ["redis://host", "rediss+cluster://a,b", "valkey://host", "redis+sentinel://a/name"])
+def test_workers_may_be_several_on_a_store_that_they_share(monkeypatch: pytest.MonkeyPatch, store: str) -> None:
+    monkeypatch.setenv("ELMAN_WORKERS", "64")
+    monkeypatch.setenv("ELMAN_SESSION_STORE", store)
+    assert Settings.from_environment().workers == 64
+
+
 def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ELMAN_API_KEYS", "")
     assert Settings.from_environment().api_keys is None
@@ -116,7 +131,8 @@ def test_the_table_in_the_docs_is_complete_and_true() -> None:
     documented = {name.lower(): (default, meaning) for name, default, meaning in rows}
     expected = {}
     for name, field in Settings.model_fields.items():
-        default = "" if field.default is None else str(field.default)
+        value = field.default
+        default = "" if value is None else str(value.get_secret_value() if isinstance(value, SecretStr) else value)
         default = default.lower() if isinstance(field.default, bool) else default
         default = default.removeprefix(str(DOCS.parents[1]) + "/")
         expected[name] = (default, field.description)

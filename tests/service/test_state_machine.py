@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
+from math import inf
 from pathlib import Path
 from typing import Any, TypeVar
 from unittest import mock
@@ -15,7 +17,14 @@ import numpy as np
 import pytest
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, multiple, rule
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
 from pydantic import SecretStr
 
 from models.predictor import Context, Values
@@ -25,9 +34,13 @@ from service.errors import ServiceError
 from service.metrics import Metrics
 from service.schemas import ForecastRequest, PredictRequest, RestoreRequest, SessionResponse
 from service.sessions import Gone, Limits, MemoryStore, SqliteStore, Store
+from service.sessions.addresses import Address
+from service.sessions.redis import RedisStore
 from service.settings import Settings
 from service.times import rfc3339
 from tests.conftest import random_checkpoint
+from tests.redis_server import RedisServer, redis_cluster
+from tests.server import HOST
 
 IDLE, AGE, REMEMBERED, CAPACITY, MAX_VALUES = 60, 150, 200, 2, 3
 LIMITS = Limits(IDLE, AGE, CAPACITY, max_bytes=10**6, gone_seconds=REMEMBERED, max_gone=100)
@@ -91,8 +104,9 @@ class Stream:
 class Reference:
     """The contract, as plainly as it can be said."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, capacity: float) -> None:
         self.clock = clock
+        self.capacity = capacity
         self.live: dict[str, Stream] = {}
         self.gone: dict[str, Gone] = {}
 
@@ -119,7 +133,7 @@ class Reference:
 
     def begin(self, session_id: str, seen: Seen) -> Stream:
         self.time_passes()
-        if len(self.live) >= CAPACITY:
+        if len(self.live) >= self.capacity:
             raise Refused("session_capacity")
         self.gone.pop(session_id, None)
         stream = self.live[session_id] = Stream(seen, self.clock.now, self.clock.now)
@@ -199,11 +213,12 @@ class Sessions(RuleBasedStateMachine):
 
     survives_stop = False
     survives_crash = False
+    capacity: float = CAPACITY
 
     def __init__(self) -> None:
         super().__init__()
         self.clock = Clock()
-        self.reference = Reference(self.clock)
+        self.reference = Reference(self.clock, self.capacity)
         self.applied: dict[str, PredictRequest] = {}
         self.stack = ExitStack()
         self.folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory()))
@@ -219,8 +234,11 @@ class Sessions(RuleBasedStateMachine):
         self.engine = Engine(CHECKPOINT, PREDICTOR, self.open_store(), SETTINGS, Metrics())
         self.custody = Custody(self.engine, SETTINGS)
 
+    def stop(self) -> None:
+        self.run(self.engine.close())
+
     def teardown(self) -> None:
-        self.engine.close()
+        self.stop()
         self.stack.close()
 
     def both(self, act: Coroutine[Any, Any, T], expect: Callable[[], Any]) -> tuple[T, Any] | None:
@@ -394,7 +412,7 @@ class Sessions(RuleBasedStateMachine):
         if crash:
             self.crash()
         else:
-            self.engine.close()
+            self.stop()
         if not (self.survives_crash if crash else self.survives_stop):
             self.reference.lose_everything()
         self.start()
@@ -444,15 +462,43 @@ class InSqlite(Sessions):
         found = Path(tempfile.mkdtemp(dir=self.folder))
         for name in ("sessions.db-wal", "sessions.db"):  # in this order any checkpoint in between is harmless
             shutil.copy(self.folder / name, found)
-        self.engine.close()
+        self.run(self.engine.close())
         for name in ("sessions.db-wal", "sessions.db"):
             (found / name).replace(self.folder / name)
 
 
-TestInMemory = InMemory.TestCase
-TestWithSnapshot = WithSnapshot.TestCase
-TestInSqlite = InSqlite.TestCase
-TestInMemory.settings = TestWithSnapshot.settings = TestInSqlite.settings = settings(
+class InRedis(Sessions):
+    """Two processes that keep nothing themselves; how many sessions there may be is Redis's own affair."""
+
+    survives_stop = survives_crash = True
+    capacity = inf
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        super().__init__()
+
+    def open_store(self) -> Store:
+        return RedisStore(Address.parse(f"{self.url}?prefix={self.folder.name}"), LIMITS, clock=self.clock.time)
+
+    def start(self) -> None:
+        super().start()
+        self.other = self.engine, self.custody
+        super().start()
+
+    @rule()
+    def go_to_the_other_process(self) -> None:
+        self.other, (self.engine, self.custody) = (self.engine, self.custody), self.other
+
+    def stop(self) -> None:
+        super().stop()
+        self.run(self.other[0].close())
+
+    def crash(self) -> None:
+        """Nothing is in a process but connections."""
+        self.stop()
+
+
+RUN = settings(
     max_examples=100,
     stateful_step_count=50,
     phases=(
@@ -461,3 +507,18 @@ TestInMemory.settings = TestWithSnapshot.settings = TestInSqlite.settings = sett
         Phase.generate,
     ),  # a failure is told as it was found: to shrink it takes minutes
 )
+
+
+@pytest.mark.parametrize("machine", [InMemory, WithSnapshot, InSqlite])
+def test_alone(machine: type[Sessions]) -> None:
+    run_state_machine_as_test(machine, settings=RUN)
+
+
+def test_in_redis(redis: RedisServer) -> None:
+    run_state_machine_as_test(partial(InRedis, redis.url), settings=RUN)  # type: ignore[arg-type]  # calls it
+
+
+def test_in_a_cluster() -> None:
+    with redis_cluster() as nodes:
+        url = "redis+cluster://" + ",".join(f"{HOST}:{node.port}" for node in nodes)
+        run_state_machine_as_test(partial(InRedis, url), settings=RUN)  # type: ignore[arg-type]  # calls it

@@ -1,5 +1,5 @@
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -7,7 +7,7 @@ import pytest
 from service.errors import StoreUnavailable
 from service.sessions import Gone, MemoryStore, snapshot
 from tests.service.sessions.test_sqlite import NOT_OURS
-from tests.service.sessions.test_stores import LIMITS, Clock, Shelf, packed, record
+from tests.service.sessions.test_stores import LIMITS, Clock, Shelf, closing, packed, record
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_sessions_survive_a_graceful_stop_and_start(path: Path, clock: Clock) ->
     assert [file.name for file in path.parent.iterdir()] == [path.name]
     with opened(path, clock) as shelf:
         assert packed(shelf.get("a")) == record(clock, 2).pack()
-        assert (shelf.page(), len(shelf.store)) == (["a", "b"], 2)
+        assert (shelf.page(), shelf.store.live()) == (["a", "b"], 2)
         assert shelf.get("deleted") == Gone("deleted", 1000)
         clock.now = 1061
         assert (shelf.get("b"), shelf.step("a")) == (Gone("expired", 1060), 2)
@@ -67,7 +67,7 @@ def test_a_crash_loses_the_sessions_and_does_not_rewind_them(path: Path, clock: 
 
 def test_without_a_file_it_starts_empty(path: Path, clock: Clock) -> None:
     snapshot.check(path)
-    assert len(started(path, clock).store) == 0
+    assert started(path, clock).store.live() == 0
 
 
 @pytest.mark.parametrize("spoil", NOT_OURS)

