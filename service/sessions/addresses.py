@@ -109,6 +109,12 @@ class Address:
             return sentinel.master_for(self.name, Redis, db=self.db, retry=once, **connection)
         return Redis(host=host, port=port, db=self.db, retry=once, **connection)
 
+    async def close(self, client: Client) -> None:
+        """Close the connections of a client, and those to the Sentinels that led there."""
+        await client.aclose()
+        if self.kind == "sentinel":
+            await client.connection_pool.sentinel_manager.aclose()
+
 
 def _host(text: str, port: int) -> tuple[str, int]:
     """HOST, HOST:PORT, [IPv6] or [IPv6]:PORT"""

@@ -80,7 +80,7 @@ class Pipelines:
         if self._flying:
             await asyncio.wait(self._flying)
         if self._opened is not None:
-            await self._opened.aclose()
+            await self._address.close(self._opened)
             self._opened = None
 
     def _join(self, command: Command) -> asyncio.Future[Any]:
