@@ -6,10 +6,12 @@ import re
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx2
+import numpy as np
 import pytest
 
 from models import load, save
@@ -63,6 +65,22 @@ def probe(server: Server, path: str = "/readyz") -> tuple[int, Any]:
     return answer.status_code, answer.json() if answer.status_code == 503 else None
 
 
+def predict(server: Server, body: dict[str, Any]) -> dict[str, Any]:
+    """On a connection of its own."""
+    answer: dict[str, Any] = httpx2.post(f"{server.url}/predict", json=body, timeout=10).raise_for_status().json()
+    return answer
+
+
+@contextmanager
+def stopped(worker: int) -> Iterator[None]:
+    """It takes no connection."""
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(worker, signal.SIGCONT)
+
+
 def wait_until_ready(server: Server) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while probe(server)[0] != 200:
@@ -88,24 +106,33 @@ def each_counted(server: Server) -> list[float]:
 
 
 def test_sessions_tokens_and_numbers_are_those_of_all(server: Server, checkpoint: Path) -> None:
+    """Each worker goes on with what the other began."""
     before, statistics = numbers(server), f"{server.url}/v2/models/elman/stats"
     counted_before = httpx2.get(statistics).json()["model_stats"][0]["inference_count"]
+    token, predictor = None, load(checkpoint).predictor("cpu")
+    context = predictor.zero_context()
+    for step, worker in enumerate(server.workers() * 2):
+        observed = predictor.observe(np.array([[[float(step)]]]), context)
+        context = observed.context
+        with stopped(worker):  # another answers
+            by_session = predict(server, {"values": [step], "session_id": "s", "step": step})
+            by_token = predict(server, {"values": [step], "context": token, "step": step})
+        token = by_token["context"]
+        for answer in (by_session, by_token):
+            assert answer["predictions"] == pytest.approx([observed.predictions[0, 0, 0]], abs=1e-5)
     with Crowd(server.url) as crowd:
-        time.sleep(2)
+        time.sleep(1)
         crowd.finish()
         crowd.check(load(checkpoint))
-    token = httpx2.post(f"{server.url}/predict", json={"values": [1]}).json()["context"]
-    for _ in range(10):
-        answer = httpx2.post(f"{server.url}/predict", json={"values": [1], "context": token})
-        assert answer.json()["step"] == 2
-    steps = crowd.figures()["step"] + 11
+    here = 4 * WORKERS
+    steps = crowd.figures()["step"] + here
     for _ in range(5):  # whoever is asked
         after = numbers(server)
         assert after["elman_steps_total"] - before["elman_steps_total"] == steps
         assert after["elman_scaled_error_count"] > before["elman_scaled_error_count"]
         assert "elman_sessions_active" not in after
         counted = httpx2.get(statistics).json()["model_stats"][0]["inference_count"]
-        assert counted - counted_before == crowd.figures()["requests"] + 11
+        assert counted - counted_before == crowd.figures()["requests"] + here
     each = each_counted(server)
     assert len(each) == WORKERS
     assert min(each) > 0
@@ -141,16 +168,12 @@ def test_a_store_that_is_not_there_is_said_and_missed_no_longer_when_it_is_back(
 
 
 def test_a_worker_that_hangs_is_missed(server: Server) -> None:
-    worker = server.workers()[0]
-    os.kill(worker, signal.SIGSTOP)
-    try:
-        refusals = [probe(server) for _ in range(2)]  # a connection that was meant for it comes through later
-    finally:
-        os.kill(worker, signal.SIGCONT)
-    for status, refusal in refusals:
+    for worker in server.workers():
+        with stopped(worker):
+            status, refusal = probe(server)
         assert (status, refusal["error"]) == (503, "worker_missing")
         assert re.fullmatch(r"worker \d of 2 does not answer", refusal["message"])
-    wait_until_ready(server)
+        wait_until_ready(server)
 
 
 def test_a_worker_that_dies_is_missed_until_another_is_there(server: Server, checkpoint: Path) -> None:
