@@ -17,6 +17,7 @@ PATIENCE_SECONDS = 60
 PAUSE_SECONDS = 0.05
 TOLERANCE = 1e-6  # scaled units
 CHUNKS = (1, 1, 1, 2, 5, 20)
+UNAVAILABLE = (502, 503, 504)  # of the service or of what is in front of it
 MISSING = 0.1  # share of the observations
 
 
@@ -82,7 +83,7 @@ class Stream:
                     self.replays += "x-replayed" in response.headers
                     answer: dict[str, Any] = response.json()
                     return answer
-                assert response.status_code == 503, response.text
+                assert response.status_code in UNAVAILABLE, response.text
             self.retries += 1
             time.sleep(PAUSE_SECONDS)
         raise TimeoutError(f"{self.session_id}: no answer within {PATIENCE_SECONDS} s")
@@ -105,6 +106,16 @@ class Crowd:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._pool.shutdown()
+
+    def go_on(self, requests: int) -> None:
+        """Return when so many more were sent, and some of them answered."""
+        before = self.figures()
+        while True:
+            now = self.figures()
+            if now["requests"] >= before["requests"] + requests and now["step"] > before["step"]:
+                return
+            assert not any(feeder.done() for feeder in self._feeders), "one of them gave up"
+            time.sleep(0.1)
 
     def finish(self) -> None:
         """Let every stream get its last answer; raise what went wrong in any of them."""
