@@ -16,6 +16,7 @@ from service.front import Fronted
 from service.oip.routes import Protocol
 from service.opening import check, open_engine
 from service.orphans import die_with_supervisor
+from service.readiness import Readiness
 from service.routes import Routes
 from service.schemas import (
     ForecastRequest,
@@ -26,6 +27,8 @@ from service.schemas import (
     PredictResponse,
 )
 from service.settings import Settings, unknown_variables
+from service.siblings import Siblings, make_directory
+from service.tokens import share_random_key
 
 LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"  # noqa: S104 (only where keys are needed)
 
@@ -40,13 +43,21 @@ def create(settings: Settings) -> bentoml.Service[Any]:
     """
 
     @cache
+    def siblings() -> Siblings:
+        return Siblings.of_this_process(settings.workers)
+
+    @cache
     def routes() -> Routes:
+        others = siblings()  # first: while the engine is opened, this worker is there for them
         engine = open_engine(settings)
-        return Routes(engine, Custody(engine, settings), Protocol(engine, settings).table)
+        readiness = Readiness(engine.store, others, settings.store_timeout_seconds)
+        protocol = Protocol(engine, settings, others, readiness)
+        others.tell(lambda: {"metrics": engine.metrics.state(), "statistics": protocol.counted()})
+        return Routes(engine, Custody(engine, settings), others, readiness, protocol.table)
 
     @bentoml.service(
         name="elman",
-        workers=1,
+        workers=settings.workers,
         http={"host": LOOPBACK if settings.api_keys is None else EVERYWHERE},  # unless --host says otherwise
         # BentoML keeps a timer per request for so long; our own limits end a request before.
         traffic={"timeout": ceil(settings.body_timeout_seconds + 3 * settings.store_timeout_seconds) + 5},
@@ -64,6 +75,10 @@ def create(settings: Settings) -> bentoml.Service[Any]:
             for name in unknown_variables():
                 logger.warning("%s is not a setting; docs/settings.md lists them all", name)
             check(settings)
+            if settings.workers > 1:
+                make_directory()
+                if settings.token_key is None:
+                    share_random_key()
 
         def __init__(self) -> None:
             if bentoml.server_context.worker_index is not None:
@@ -76,6 +91,11 @@ def create(settings: Settings) -> bentoml.Service[Any]:
             gc.collect()
             gc.freeze()
             gc.set_threshold(50_000, 20, 100)
+
+        @bentoml.on_startup  # type: ignore[untyped-decorator]
+        async def meet(self) -> None:
+            """From now on the other workers are answered."""
+            await siblings().start()
 
         @bentoml.api(route="/predict", input_spec=PredictRequest, output_spec=PredictResponse)  # type: ignore[untyped-decorator]
         async def predict(self, **fields: Any) -> PredictResponse:
@@ -96,6 +116,7 @@ def create(settings: Settings) -> bentoml.Service[Any]:
         @bentoml.on_shutdown  # type: ignore[untyped-decorator]
         async def close(self) -> None:
             """A graceful stop loses nothing that the store promises to keep."""
+            siblings().close()
             await self.engine.close()
 
     service = cast(bentoml.Service[Any], Elman)  # the decorator turns the class into a service

@@ -74,6 +74,12 @@ class StoreUnavailable(ServiceError):
     code = "store_unavailable"
 
 
+class WorkerMissing(ServiceError):
+    """A worker has died, or does not answer; the others serve."""
+
+    code = "worker_missing"
+
+
 class SessionCapacity(ServiceError):
     """There is no room for another session; live ones are never evicted for it."""
 
@@ -148,4 +154,5 @@ STATUS: Mapping[str, int] = {
     "numerical_error": 500,
     "session_capacity": 503,
     "store_unavailable": 503,
+    "worker_missing": 503,
 }

@@ -5,7 +5,8 @@ asks for the page.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ ERRORS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0,
 MANY = 4096
 
 Numbers = NDArray[np.float64]
+State = Mapping[str, Any]
 
 
 class Count:
@@ -32,6 +34,14 @@ class Count:
     def inc(self, by: float = 1) -> None:
         """So many more."""
         self._value += by
+
+    def state(self) -> float:
+        """What was counted, as JSON has it."""
+        return self._value
+
+    def add(self, state: float) -> None:
+        """And what another worker counted."""
+        self._value += state
 
     def collect(self) -> Metric:
         """As Prometheus reads it."""
@@ -69,6 +79,16 @@ class Histogram:
         self._counts = [a + b for a, b in zip(self._counts, found, strict=True)]
         self._sum += float(values.sum())
 
+    def state(self) -> tuple[list[int], float]:
+        """What was counted, as JSON has it."""
+        return self._counts, self._sum
+
+    def add(self, state: tuple[Sequence[int], float]) -> None:
+        """And what another worker counted."""
+        counts, total = state
+        self._counts = [a + b for a, b in zip(self._counts, counts, strict=True)]
+        self._sum += total
+
     def collect(self) -> Metric:
         """As Prometheus reads it."""
         upto = np.cumsum(self._counts).tolist()
@@ -86,6 +106,15 @@ class Requests:
         """One more."""
         self._counts[route, status] += 1
 
+    def state(self) -> list[tuple[str, int, int]]:
+        """What was counted, as JSON has it."""
+        return [(route, status, count) for (route, status), count in self._counts.items()]
+
+    def add(self, state: Iterable[tuple[str, int, int]]) -> None:
+        """And what another worker counted."""
+        for route, status, count in state:
+            self._counts[route, status] += count
+
     def collect(self) -> Metric:
         """As Prometheus reads it."""
         family = CounterMetricFamily(
@@ -96,8 +125,11 @@ class Requests:
         return family
 
 
+Counted = Count | Histogram | Requests
+
+
 class Metrics:
-    """The numbers of one service."""
+    """The numbers of one worker."""
 
     def __init__(self) -> None:
         self.requests = Requests()
@@ -172,14 +204,25 @@ class Metrics:
         self.naive_error.inc(float(np.minimum(naive, ERRORS[-1]).sum()))
         self.covered.inc(int((anomaly >= self._uncovered).sum()))
 
-    def collect(self) -> Iterator[Metric]:
-        """All of them."""
+    def state(self) -> State:
+        """Everything that was counted and only rises, as JSON has it."""
         self._count_learned()
         self._count_timed()
+        return {name: metric.state() for name, metric in vars(self).items() if isinstance(metric, Counted)}
+
+    def collect(self) -> Iterator[Metric]:
+        """All of them."""
         for metric in vars(self).values():
-            if isinstance(metric, Requests | Count | Gauge | Histogram):
+            if isinstance(metric, Counted | Gauge):
                 yield metric.collect()
 
-    def text(self) -> bytes:
-        """The page for Prometheus."""
-        return generate_latest(self._registry)
+    def text(self, states: Iterable[State]) -> bytes:
+        """The page for Prometheus: what all of these counted, and the gauges, which every worker has alike."""
+        total = Metrics()
+        for name, metric in vars(self).items():
+            if isinstance(metric, Gauge):
+                setattr(total, name, metric)
+        for state in states:
+            for name, counted in state.items():
+                getattr(total, name).add(counted)
+        return generate_latest(total._registry)

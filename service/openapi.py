@@ -6,7 +6,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from service.oip import openapi as oip
-from service.operations import BODY, COMMITTING, COMPUTING, GONE, JSON_BODY, operation, plain
+from service.operations import BODY, COMMITTING, COMPUTING, GONE, JSON_BODY, UNREADY, operation, plain
 from service.schemas import (
     ErrorResponse,
     ForecastRequest,
@@ -163,7 +163,7 @@ def _paths() -> dict[str, Any]:
         "/model": {"get": operation("model", "What is served", (), ModelResponse)},
         "/metrics": {"get": plain("metrics", "Numbers for Prometheus")},
         "/livez": {"get": plain("livez", "The process answers")},
-        "/readyz": {"get": plain("readyz", "The model is loaded and requests are served")},
+        "/readyz": {"get": plain("readyz", "Requests can be served; if not, why", *UNREADY)},
         "/healthz": {"get": plain("healthz", "The same as /livez, for older probes")},
         **oip.paths(),
     }

@@ -25,6 +25,7 @@ BODY = ("invalid_request", "request_timeout", "too_large")
 JSON_BODY = (*BODY, "unsupported_media_type")
 COMPUTING = ("internal_error", "numerical_error")
 GONE = ("session_deleted", "session_expired")
+UNREADY = ("store_unavailable", "worker_missing")
 COMMITTING = ("session_capacity", "store_unavailable", "internal_error")
 
 
@@ -62,10 +63,11 @@ def content(model: type[BaseModel]) -> dict[str, Any]:
     return {"application/json": described}
 
 
-def plain(name: str, summary: str) -> dict[str, Any]:
+def plain(name: str, summary: str, *errors: str) -> dict[str, Any]:
     """An operation that is open to everybody and answers in words."""
     text = {"description": "Yes.", "content": {"text/plain": {"schema": {"type": "string"}}}}
-    return {"operationId": name, "summary": summary, "security": [{}], "responses": {"200": text}}
+    responses = {"200": text, **_errors(errors, ErrorResponse)}
+    return {"operationId": name, "summary": summary, "security": [{}], "responses": responses}
 
 
 def _errors(codes: tuple[str, ...], error: type[BaseModel]) -> dict[str, Any]:

@@ -16,10 +16,13 @@ from service.engine import Engine, Timing
 from service.errors import InvalidRequest, UnsupportedMediaType
 from service.metrics import CONTENT_TYPE
 from service.paths import SESSION
+from service.readiness import Readiness
 from service.schemas import ForecastRequest, PredictRequest, RestoreRequest
+from service.siblings import Siblings
 
 JSON = b"application/json"
 HTML = b"text/html; charset=utf-8"
+TEXT = b"text/plain; charset=utf-8"
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -62,9 +65,18 @@ class Routes:
     /sessions/.
     """
 
-    def __init__(self, engine: Engine, custody: Custody, others: Mapping[str, Mapping[str, Route]]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        custody: Custody,
+        siblings: Siblings,
+        readiness: Readiness,
+        others: Mapping[str, Mapping[str, Route]],
+    ) -> None:
         self.engine = engine
         self._custody = custody
+        self._siblings = siblings
+        self._readiness = readiness
         self._columns = Columns(engine)
         self._document = json.dumps(openapi.document()).encode()
         self.table: Mapping[str, Mapping[str, Route]] = {
@@ -79,6 +91,7 @@ class Routes:
                 "DELETE": Route(self.delete),
             },
             "/metrics": {"GET": Route(self.metrics, public=True)},
+            "/readyz": {"GET": Route(self.ready, public=True)},
             "/docs.json": {"GET": Route(self.document, public=True)},
             "/": {"GET": Route(self.page, public=True)},
             **others,
@@ -143,7 +156,13 @@ class Routes:
 
     async def metrics(self, _: Request) -> Reply:
         """GET /metrics"""
-        return Reply(self.engine.metrics.text(), media_type=CONTENT_TYPE)
+        states = [numbers["metrics"] for numbers in await self._siblings.numbers()]
+        return Reply(self.engine.metrics.text(states), media_type=CONTENT_TYPE)
+
+    async def ready(self, _: Request) -> Reply:
+        """GET /readyz"""
+        await self._readiness.check()
+        return Reply(b"\n", media_type=TEXT)
 
     async def document(self, _: Request) -> Reply:
         """GET /docs.json"""

@@ -22,6 +22,9 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, allow_inf_nan=False)
 
+    workers: int = Field(
+        1, ge=1, le=64, description="Processes that answer; more than one only with a store that they share (Redis)."
+    )
     checkpoint: str = Field(
         str(DEFAULT_CHECKPOINT),
         description="The checkpoint to serve: a file, or `NAME:VERSION` in the BentoML model store.",
@@ -131,7 +134,17 @@ class Settings(BaseSettings):
     def _fit_together(self) -> Self:
         if self.snapshot is not None and self.session_store.get_secret_value() != "memory://":
             raise ValueError("ELMAN_SNAPSHOT is for ELMAN_SESSION_STORE=memory:// only; the other keeps everything")
+        if self.workers > 1 and not self.shared:
+            raise ValueError(
+                f"ELMAN_WORKERS={self.workers}: workers need a store that they share, ELMAN_SESSION_STORE=redis://…; "
+                "memory:// and sqlite:/// are for one"
+            )
         return self
+
+    @property
+    def shared(self) -> bool:
+        """Whether other processes have the same sessions."""
+        return not self.session_store.get_secret_value().startswith(("memory://", "sqlite://"))
 
     @classmethod
     def from_environment(cls) -> Self:

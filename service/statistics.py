@@ -1,6 +1,6 @@
 """How often and how long: sums that only rise, so that two looks at them tell what was between."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 
@@ -73,3 +73,25 @@ class Inferences:
             "cache_hit": self.hit.json(),
             "cache_miss": Duration().json(),
         }
+
+
+def total(workers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """One entry of the statistics extension for all workers, from one of each."""
+    batches: dict[int, list[Mapping[str, Any]]] = {}
+    for worker in workers:
+        for batch in worker["batch_stats"]:
+            batches.setdefault(batch["batch_size"], []).append(batch)
+    return {
+        **workers[0],
+        "last_inference": max(worker["last_inference"] for worker in workers),
+        "inference_count": sum(worker["inference_count"] for worker in workers),
+        "execution_count": sum(worker["execution_count"] for worker in workers),
+        "inference_stats": _added([worker["inference_stats"] for worker in workers]),
+        "batch_stats": [{"batch_size": size, **_added(some)} for size, some in sorted(batches.items())],
+    }
+
+
+def _added(durations: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
+    """The sum of durations of the same names; what is none is left out."""
+    names = [name for name, duration in durations[0].items() if isinstance(duration, Mapping)]
+    return {name: {unit: sum(some[name][unit] for some in durations) for unit in ("count", "ns")} for name in names}

@@ -9,6 +9,7 @@ import binascii
 import hashlib
 import hmac
 import logging
+import os
 import secrets
 import struct
 import time
@@ -28,6 +29,12 @@ _HEAD = struct.Struct(f"<B{KEY_ID_BYTES}s16sQQ")
 _MAC_BYTES = 32
 
 logger = logging.getLogger("elman")
+
+
+def share_random_key() -> None:
+    """Have all workers that this process starts sign with the same key, though nobody chose one."""
+    os.environ["ELMAN_TOKEN_KEY"] = secrets.token_hex(32)
+    logger.warning("no ELMAN_TOKEN_KEY is set: tokens are valid until these workers end")
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from service.oip.schemas import (
     ServerReady,
     Statistics,
 )
-from service.operations import BODY, COMMITTING, COMPUTING, GONE, JSON_BODY, content, operation
+from service.operations import BODY, COMMITTING, COMPUTING, GONE, JSON_BODY, UNREADY, content, operation
 from service.paths import MODEL, VERSION
 
 REQUESTS = (InferenceRequest, IndexRequest)
@@ -73,7 +73,7 @@ def paths() -> dict[str, Any]:
     return {
         "/v2": {"get": _public("server", "Server metadata", ServerMetadata)},
         "/v2/health/live": {"get": _public("live", "The server answers", ServerLive)},
-        "/v2/health/ready": {"get": _public("ready", "The server predicts", ServerReady)},
+        "/v2/health/ready": {"get": _public("ready", "The server predicts", ServerReady, *UNREADY)},
         "/v2/models/stats": {"get": _operation("all_statistics", "Statistics of all models", Statistics)},
         **_of_model(MODEL, ""),
         **{
@@ -113,8 +113,8 @@ def _operation(name: str, summary: str, response: type[BaseModel], *errors: str)
     return operation(f"v2_{name}", summary, errors, response, error=ProtocolError)
 
 
-def _public(name: str, summary: str, response: type[BaseModel]) -> dict[str, Any]:
-    described = _operation(name, summary, response)
+def _public(name: str, summary: str, response: type[BaseModel], *errors: str) -> dict[str, Any]:
+    described = _operation(name, summary, response, *errors)
     del described["responses"]["401"]
     return described | {"security": [{}]}
 

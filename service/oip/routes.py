@@ -14,9 +14,11 @@ from service.oip.codec import Asked, Tensor, decode, encode_answer, head_of
 from service.oip.description import BOUNDS, FORECAST, NAME, PREDICTION, Description
 from service.oip.schemas import IndexRequest
 from service.paths import MODEL, VERSION
+from service.readiness import Readiness
 from service.routes import JSON, Reply, Request, Route
 from service.settings import Settings
-from service.statistics import Inferences
+from service.siblings import Siblings
+from service.statistics import Inferences, total
 
 BINARY = b"application/octet-stream"
 HEAD = b"inference-header-content-length"
@@ -27,8 +29,10 @@ COLUMNS = dict(zip((PREDICTION, *BOUNDS), NUMBERS, strict=False))
 class Protocol:
     """Every route of the protocol by path and method; `{version}` stands for a name of the version that is served."""
 
-    def __init__(self, engine: Engine, settings: Settings) -> None:
+    def __init__(self, engine: Engine, settings: Settings, siblings: Siblings, readiness: Readiness) -> None:
         self._engine = engine
+        self._siblings = siblings
+        self._readiness = readiness
         self._about = about = Description(engine.describe(), engine.rows.shape.bounded)
         self._versions = ("", about.version, about.number)
         self._targets = about.targets
@@ -49,7 +53,7 @@ class Protocol:
         self.table: Mapping[str, Mapping[str, Route]] = {
             "/v2": {"GET": self._saying(about.server(), public=True)},
             "/v2/health/live": {"GET": self._saying({"live": True}, public=True)},
-            "/v2/health/ready": {"GET": self._saying({"ready": True, "live": True}, public=True)},
+            "/v2/health/ready": {"GET": Route(self.ready, public=True)},
             "/v2/models/stats": {"GET": Route(self.statistics)},
             "/v2/repository/index": {"POST": Route(self.index)},
             **{base + rest: methods for base in (MODEL, VERSION) for rest, methods in of_model.items()},
@@ -80,8 +84,13 @@ class Protocol:
     async def statistics(self, request: Request) -> Reply:
         """GET /v2/models/elman/stats"""
         self._check(request.name)
+        workers = [numbers["statistics"] for numbers in await self._siblings.numbers()]
+        return Reply(encode({"model_stats": [total(workers)]}))
+
+    def counted(self) -> dict[str, Any]:
+        """What this worker has counted, as the statistics extension has it."""
         executions = self._engine.stepping.executions
-        entry = {
+        return {
             "name": NAME,
             "version": self._about.number,
             "last_inference": round(self._inferences.last * 1000),
@@ -90,7 +99,11 @@ class Protocol:
             "inference_stats": self._inferences.json(),
             "batch_stats": list(executions.json()),
         }
-        return Reply(encode({"model_stats": [entry]}))
+
+    async def ready(self, _: Request) -> Reply:
+        """GET /v2/health/ready"""
+        await self._readiness.check()
+        return Reply(orjson.dumps({"ready": True, "live": True}))
 
     async def index(self, request: Request) -> Reply:
         """POST /v2/repository/index"""

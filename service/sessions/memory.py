@@ -149,6 +149,9 @@ class MemoryStore:
             chosen = await asyncio.to_thread(_chosen, keys, prefix, after, limit)
         return [(key, self._record(self._live[key])) for key in chosen if key in self._live]
 
+    async def check(self) -> None:
+        pass
+
     async def close(self) -> None:
         if self._snapshot_file is not None:
             self._expire()

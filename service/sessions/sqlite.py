@@ -31,6 +31,7 @@ Statement = tuple[str, tuple[object, ...]]
 
 BEGIN: Statement = "BEGIN", ()
 COMMIT: Statement = "COMMIT", ()
+PROBE: Statement = f"PRAGMA user_version = {snapshot.SCHEMA_VERSION}", ()  # written though it is the same
 
 
 def check(path: Path) -> None:
@@ -63,9 +64,10 @@ class Wait:
     earlier that it takes too long.
     """
 
-    def __init__(self, then: Callable[[bool], None], seconds: float) -> None:
+    def __init__(self, then: Callable[[bool], None], late: Callable[[], None], seconds: float) -> None:
         self._loop = asyncio.get_running_loop()
         self._then = then
+        self._note_late = late
         self._seconds = seconds
         self.over: asyncio.Future[None] = self._loop.create_future()
         self.told: asyncio.Future[None] = self._loop.create_future()
@@ -84,6 +86,7 @@ class Wait:
         self._tell(error)
 
     def _late(self) -> None:
+        self._note_late()
         late = f"the session store did not commit within {self._seconds:g} s; ask again with the same step"
         self._tell(StoreUnavailable(late, retry_after=1))
 
@@ -123,6 +126,7 @@ class SqliteStore(MemoryStore):
         self._connection, rows = _open(path)
         self._commit_seconds = commit_seconds
         self._failing = False
+        self._late = False  # some write takes too long, or did, and none has been done since
         self._arriving: dict[str, int] = {}  # new ones that are being committed, and their bytes
         self._changes: dict[str, asyncio.Future[None]] = {}
         self._joint: Write | None = None  # what is kept in this turn of the event loop
@@ -164,7 +168,7 @@ class SqliteStore(MemoryStore):
         if self._joint is None:
             together: list[str] = []
             theirs: list[Entry] = []
-            wait = Wait(partial(self._ended, together, theirs), self._commit_seconds)
+            wait = self._waiting(partial(self._ended, together, theirs))
             self._joint = Write([], together, theirs, wait)
             asyncio.get_running_loop().call_soon(self._hand_over)
         joint = self._joint
@@ -179,6 +183,7 @@ class SqliteStore(MemoryStore):
             self._writes.put(write)
 
     def _ended(self, keys: list[str], entries: list[Entry], written: bool) -> None:
+        self._note_end(written)
         for key, entry in zip(keys, entries, strict=True):
             self._arriving.pop(key, None)
             self._changes.pop(key, None)
@@ -193,14 +198,30 @@ class SqliteStore(MemoryStore):
             gone = Gone("deleted", self._clock())
 
             def ended(written: bool) -> None:
+                self._note_end(written)
                 self._changes.pop(key, None)
                 if written:
                     MemoryStore._forget(self, key, gone)
 
-            write = Write(_forgetting(key, gone), wait=Wait(ended, self._commit_seconds))
+            write = Write(_forgetting(key, gone), wait=self._waiting(ended))
             self._writes.put(write)
             await self._wait((key,), write)
         return found
+
+    async def check(self) -> None:
+        if self._failing or self._late:  # it is found out whether that is over, also when nobody comes
+            wait = self._waiting(self._note_end)
+            self._writes.put(Write([PROBE], wait=wait))
+            await asyncio.shield(wait.told)
+
+    def _waiting(self, then: Callable[[bool], None]) -> Wait:
+        return Wait(then, self._note_late, self._commit_seconds)
+
+    def _note_late(self) -> None:
+        self._late = True
+
+    def _note_end(self, written: bool) -> None:
+        self._late = self._late and not written
 
     def _wait(self, keys: Sequence[str], write: Write) -> asyncio.Future[None]:
         assert write.wait is not None

@@ -102,5 +102,12 @@ class Store(Protocol):
     async def page(self, prefix: str, after: str, limit: int) -> list[tuple[str, Record]]:
         """Up to `limit` live sessions whose key starts with `prefix` and sorts behind `after`, in order of keys."""
 
+    async def check(self) -> None:
+        """See whether it keeps what it is given. While nothing is known to be wrong this is cheap.
+
+        Raises:
+            StoreUnavailable: it does not; the text says why.
+        """
+
     async def close(self) -> None:
         """Stop gracefully: nothing committed is lost, as far as the store promises."""

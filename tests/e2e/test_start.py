@@ -50,6 +50,11 @@ def test_a_bad_setting(tmp_path: Path) -> None:
     assert refusal(start(tmp_path, ELMAN_MAX_SESSIONS="none")).startswith("elman: ELMAN_MAX_SESSIONS='none': ")
 
 
+def test_several_workers_with_a_store_each(tmp_path: Path) -> None:
+    line = refusal(start(tmp_path, ELMAN_WORKERS="2"))
+    assert line.startswith("elman: ELMAN_WORKERS=2: workers need a store that they share")
+
+
 def test_the_start_logs_no_request_unless_asked(make_checkpoint: MakeCheckpoint) -> None:
     for asked in ("false", "true"):
         with serving(make_checkpoint(), elman_access_log=asked) as server:

@@ -1,9 +1,12 @@
 import re
 import time
 
+import numpy as np
+import orjson
 import pytest
 from starlette.testclient import TestClient
 
+from service.metrics import Metrics
 from service.stepping import Stepping
 from tests.service.conftest import MakeClient
 
@@ -43,6 +46,36 @@ def test_expired_sessions_are_counted(make_client: MakeClient) -> None:
     counted = numbers(client)
     assert counted["elman_sessions_expired_total"] == 2
     assert counted["elman_sessions_active"] == 0
+
+
+def test_the_page_sums_what_all_workers_counted_and_leaves_out_what_nobody_knows() -> None:
+    here, there = Metrics(), Metrics()
+    for metrics, times in ((here, 2), (there, 3)):
+        for _ in range(times):
+            metrics.requests.inc("/predict", 200)
+            metrics.time(0.0001, 0.3, 0.02)
+            metrics.learn(np.array([[[0.5]], [[0.2]], [[0.4]]]))
+        metrics.steps.inc(times)
+        metrics.alarm_rate.set(0.01)
+    there.requests.inc("/predict", 503)
+    here.active.now = lambda: None
+    told = orjson.loads(orjson.dumps(there.state()))
+    page = here.text([here.state(), told]).decode()
+    for line in (
+        'elman_requests_total{route="/predict",status="200"} 5.0',
+        'elman_requests_total{route="/predict",status="503"} 1.0',
+        "elman_steps_total 5.0",
+        'elman_compute_seconds_bucket{le="0.25"} 0.0',
+        'elman_compute_seconds_bucket{le="0.5"} 5.0',
+        "elman_compute_seconds_sum 1.5",
+        "elman_scaled_error_count 5.0",
+        "elman_covered_total 5.0",
+        "elman_alarm_rate 0.01",
+    ):
+        assert f"{line}\n" in page
+    assert "\nelman_sessions_active " not in page
+    assert here.text([here.state()]) != page.encode()
+    assert here.state()["steps"] == 2  # and nothing of it was added to what is told next time
 
 
 def test_no_id_ever_becomes_a_label(client: TestClient) -> None:

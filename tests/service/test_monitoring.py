@@ -30,6 +30,7 @@ DOING_WELL = {
     "up": "1",
     'elman_requests_total{route="/predict", status="200"}': "0+30",
     'elman_requests_total{route="/metrics", status="200"}': "0+2",
+    'elman_requests_total{route="/readyz", status="200"}': "0+3000",
     'elman_compute_seconds_bucket{le="0.25"}': "0+30",
     'elman_compute_seconds_bucket{le="0.5"}': "0+30",
     'elman_compute_seconds_bucket{le="+Inf"}': "0+30",
@@ -51,6 +52,7 @@ CASES: dict[str, tuple[dict[str, str], set[str]]] = {
     "nobody looks for it": ({"up": "_"}, {"ElmanDown"}),
     "2 % of requests fail": ({'elman_requests_total{route="/predict", status="503"}': "0+0.6"}, {"ElmanServerErrors"}),
     "a few requests fail": ({'elman_requests_total{route="/predict", status="503"}': "0+0.1"}, set()),
+    "probes are refused": ({'elman_requests_total{route="/readyz", status="503"}': "0+3"}, set()),
     "clients make mistakes": ({'elman_requests_total{route="/predict", status="400"}': "0+30"}, set()),
     "2 % of predicts are slow": ({'elman_compute_seconds_bucket{le="0.25"}': "0+29.4"}, {"ElmanSlow"}),
     "errors doubled": ({"elman_scaled_error_sum": "0+16"}, {"ElmanDrift"}),
@@ -82,7 +84,7 @@ def exported() -> Labels:
     """The names that the service exports, and their labels."""
     metrics = Metrics()
     metrics.requests.inc("/predict", 200)  # before it is used, a metric with labels has no line
-    families = text_string_to_metric_families(metrics.text().decode())
+    families = text_string_to_metric_families(metrics.text([metrics.state()]).decode())
     return {
         sample.name: {label for other in family.samples if other.name == sample.name for label in other.labels}
         for family in families

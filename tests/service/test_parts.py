@@ -102,7 +102,7 @@ def test_a_start_is_counted_as_created_only_where_nothing_lived() -> None:
     engine = engine_of()
     for _ in range(3):
         infer(engine, [1.0], BEGINS)
-    text = engine.metrics.text().decode()
+    text = engine.metrics.text([engine.metrics.state()]).decode()
     assert "elman_sessions_created_total 1.0" in text
     assert "elman_sessions_active 1.0" in text
     taken = engine.rows._used - 1 - len(engine.rows._free)
@@ -146,7 +146,7 @@ def test_an_end_leaves_a_tombstone() -> None:
     for act in (lambda: infer(engine, [3.0]), lambda: predict(engine, [3.0]), lambda: infer(engine, [3.0], ENDS)):
         with pytest.raises(SessionDeleted):
             act()
-    assert "elman_sessions_deleted_total 1.0" in engine.metrics.text().decode()
+    assert "elman_sessions_deleted_total 1.0" in engine.metrics.text([engine.metrics.state()]).decode()
     assert infer(engine, [3.0], BEGINS).answer["step"] == 1
 
 

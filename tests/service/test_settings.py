@@ -18,6 +18,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_setting_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     values = {
+        "workers": "1",
         "checkpoint": "some.safetensors",
         "device": "cpu",
         "session_store": "memory://",
@@ -57,6 +58,8 @@ def test_every_setting_is_read_from_the_environment(monkeypatch: pytest.MonkeyPa
     ("name", "value"),
     [
         ("ELMAN_DEVICE", "tpu"),
+        ("ELMAN_WORKERS", "0"),
+        ("ELMAN_WORKERS", "65"),
         ("ELMAN_MAX_SESSIONS", "0"),
         ("ELMAN_MAX_VALUES", "many"),
         ("ELMAN_SESSION_IDLE_SECONDS", "inf"),
@@ -96,6 +99,21 @@ def test_settings_that_contradict_each_other_are_refused(monkeypatch: pytest.Mon
     monkeypatch.setenv("ELMAN_SESSION_STORE", "sqlite:///y")
     with pytest.raises(SystemExit, match="ELMAN_SNAPSHOT is for ELMAN_SESSION_STORE=memory://"):
         Settings.from_environment()
+
+
+@pytest.mark.parametrize("store", ["memory://", "sqlite:///y"])
+def test_workers_without_a_store_that_they_share_are_refused(monkeypatch: pytest.MonkeyPatch, store: str) -> None:
+    monkeypatch.setenv("ELMAN_WORKERS", "2")
+    monkeypatch.setenv("ELMAN_SESSION_STORE", store)
+    with pytest.raises(SystemExit, match=r"^elman: ELMAN_WORKERS=2: workers need a store that they share"):
+        Settings.from_environment()
+
+
+@pytest.mark.parametrize("store", ["redis://host", "rediss+cluster://a,b", "valkey://host", "redis+sentinel://a/name"])
+def test_workers_may_be_several_on_a_store_that_they_share(monkeypatch: pytest.MonkeyPatch, store: str) -> None:
+    monkeypatch.setenv("ELMAN_WORKERS", "64")
+    monkeypatch.setenv("ELMAN_SESSION_STORE", store)
+    assert Settings.from_environment().workers == 64
 
 
 def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:

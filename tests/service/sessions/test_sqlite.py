@@ -426,3 +426,34 @@ def test_many_records_are_few_statements_and_what_leaves_leaves_first(path: Path
         assert len(statements) == 7  # begin, two that are forgotten, 64, 64 and 22 records, commit
         found = dict(store._connection.execute("SELECT key, record FROM sessions"))
     assert found == dict(zip(keys, records, strict=True))
+
+
+@failures
+def test_a_check_finds_out_whether_it_commits_again(path: Path, clock: Clock, failure: Failure) -> None:
+    with gated(path, clock) as store:
+        asyncio.run(store.check())
+        assert store.groups == []  # cheap while nothing is wrong
+        with failure(store), pytest.raises(StoreUnavailable):
+            asyncio.run(store.commit("a", large(clock)))
+        asyncio.run(store.check())
+        asyncio.run(store.check())
+        assert store.groups == [1, 0]
+
+
+def test_a_check_fails_as_long_as_nothing_can_be_written(path: Path, clock: Clock) -> None:
+    with gated(path, clock) as store:
+        with no_more_disk(store):
+            for refused in (store.commit("a", large(clock)), store.check(), store.check()):
+                with pytest.raises(StoreUnavailable, match="could not commit"):
+                    asyncio.run(refused)
+        asyncio.run(store.check())
+
+
+def test_a_check_fails_as_long_as_commits_take_too_long(path: Path, clock: Clock) -> None:
+    with closing(Gated(path, clock, commit_seconds=0.05)) as store:
+        store.gate.clear()
+        for refused in (store.commit("a", record(clock)), store.check()):
+            with pytest.raises(StoreUnavailable, match=r"did not commit within 0\.05 s"):
+                asyncio.run(refused)
+        store.gate.set()
+        asyncio.run(store.check())
