@@ -39,6 +39,22 @@ class RedisServer:
         """For ELMAN_SESSION_STORE."""
         return f"redis://{HOST}:{self.port}"
 
+    @property
+    def pid(self) -> int:
+        """Of the process that runs now."""
+        assert self._process is not None
+        return self._process.pid
+
+    def used_memory(self) -> int:
+        """Bytes."""
+        used: int = self.ask("INFO", "memory")["used_memory"]
+        return used
+
+    def scripts_run(self) -> int:
+        """So far."""
+        calls: int = self.ask("INFO", "commandstats").get("cmdstat_evalsha", {"calls": 0})["calls"]
+        return calls
+
     def start(self) -> None:
         """Returns when it answers and has read what it had kept."""
         options = self._options | {"port": str(self.port), "bind": HOST, "dir": str(self._folder)}
