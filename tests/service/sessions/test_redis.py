@@ -2,10 +2,12 @@
 
 import asyncio
 import signal
+import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,12 +17,14 @@ from service.errors import StoreUnavailable
 from service.sessions import Gone, Record, Superseded, Unfit, check_store
 from service.sessions.addresses import Address
 from service.sessions.redis import RedisStore
-from tests.redis_server import RedisServer, redis_cluster, redis_sentinel, redis_server
+from tests.redis_server import RedisServer, redis_cluster, redis_sentinel, redis_server, speaks_tls
 from tests.server import HOST, free_port
 from tests.service.sessions.test_stores import LIMITS, Clock, record
 
 SECONDS = 0.5  # a store's patience
 RECOVERY_SECONDS = 20
+
+needs_tls = pytest.mark.skipif(not speaks_tls(), reason="needs a Redis built with TLS, and openssl")
 
 KEYS = ["a", "é/1", "{a}", "}a", "a:gone", "100%", "*", "[a]", "a b", "\\"]
 
@@ -303,6 +307,27 @@ def test_one_that_is_not_there_yet_is_waited_for(caplog: pytest.LogCaptureFixtur
     check_store(f"redis://:hunter2@{HOST}:{port}")
     assert "not ready until this changes: the session store cannot be reached" in caplog.text
     assert "hunter" not in caplog.text
+
+
+@needs_tls
+def test_with_tls_both_sides_know_whom_they_talk_to(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    key, certificate, port = tmp_path / "key.pem", tmp_path / "certificate.pem", free_port()
+    make = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost"
+    subprocess.run([*make.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    files = {"tls_key_file": str(key), "tls_cert_file": str(certificate), "tls_ca_cert_file": str(certificate)}
+    ours = f"ssl_certfile={certificate}&ssl_keyfile={key}"
+    with redis_server(tls_port=str(port), **files):
+        check_store(f"rediss://localhost:{port}?ssl_ca_certs={certificate}&{ours}")
+        assert not caplog.records
+        for url, reason in (
+            (f"rediss://localhost:{port}?{ours}", "CERTIFICATE_VERIFY_FAILED"),
+            (f"rediss://127.0.0.1:{port}?ssl_ca_certs={certificate}&{ours}", "CERTIFICATE_VERIFY_FAILED"),
+            (f"rediss://localhost:{port}?ssl_ca_certs={certificate}", "cannot be reached"),
+            (f"redis://localhost:{port}", "cannot be reached"),
+        ):
+            caplog.clear()
+            check_store(url)
+            assert reason in caplog.records[-1].message
 
 
 def test_sentinels_lead_to_the_new_primary() -> None:
