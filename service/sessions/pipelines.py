@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import logging
+from collections import deque
 from typing import Any
 
 from redis.exceptions import AuthenticationError, NoPermissionError, NoScriptError, ReadOnlyError, ResponseError
@@ -34,6 +35,8 @@ class Pipelines:
         self._scripts: dict[str, str] = {}
         self._waiting: list[tuple[Command, asyncio.Future[Any]]] = []
         self._flying: set[asyncio.Task[None]] = set()
+        self._due: deque[tuple[float, asyncio.Future[Any]]] = deque()
+        self._clock: asyncio.TimerHandle | None = None
         self._failing = False
 
     @property
@@ -55,14 +58,15 @@ class Pipelines:
         Raises:
             StoreUnavailable: Redis refuses it; or there is no answer, and what it should change may have been changed.
         """
-        try:
-            async with asyncio.timeout(self._seconds):
-                return await self._join(command)
-        except TimeoutError:
-            raise StoreUnavailable(
-                f"the session store did not answer within {self._seconds:g} s; ask again with the same step",
-                retry_after=1,
-            ) from None
+        loop = asyncio.get_running_loop()
+        if not self._waiting:
+            loop.call_soon(self._depart)
+        answer = loop.create_future()
+        self._waiting.append((command, answer))
+        self._due.append((loop.time() + self._seconds, answer))
+        if self._clock is None:
+            self._clock = loop.call_later(self._seconds, self._look_at_clock)
+        return await answer
 
     async def names(self, pattern: str) -> list[str]:
         """Of all keys that match a pattern.
@@ -82,14 +86,23 @@ class Pipelines:
         if self._opened is not None:
             await self._address.close(self._opened)
             self._opened = None
+        if self._clock is not None:
+            self._clock.cancel()
+            self._clock = None
 
-    def _join(self, command: Command) -> asyncio.Future[Any]:
+    def _look_at_clock(self) -> None:
+        """Tell those who have waited for long enough. All are equally patient, so they are in order."""
         loop = asyncio.get_running_loop()
-        if not self._waiting:
-            loop.call_soon(self._depart)
-        answer = loop.create_future()
-        self._waiting.append((command, answer))
-        return answer
+        late = f"the session store did not answer within {self._seconds:g} s; ask again with the same step"
+        self._clock = None
+        while self._due:
+            when, answer = self._due[0]
+            if not answer.done():
+                if when > loop.time():
+                    self._clock = loop.call_at(when, self._look_at_clock)
+                    return
+                answer.set_exception(StoreUnavailable(late, retry_after=1))
+            self._due.popleft()
 
     def _depart(self) -> None:
         while self._waiting and len(self._flying) < MAX_FLYING:
@@ -101,6 +114,8 @@ class Pipelines:
 
     def _land(self, flight: asyncio.Task[None]) -> None:
         self._flying.discard(flight)
+        while self._due and self._due[0][1].done():
+            self._due.popleft()
         self._depart()
 
     async def _fly(self, asked: list[tuple[Command, asyncio.Future[Any]]]) -> None:

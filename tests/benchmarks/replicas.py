@@ -20,7 +20,7 @@ from tests.server import Server
 
 CONNECTIONS, MANY, FEW = 16, 64, 4
 WARM_UP_SECONDS = 1.0
-SESSIONS = 1000  # whose size is asked for
+SESSIONS = 20_000  # whose size is asked for
 
 
 @dataclass(frozen=True)
@@ -53,21 +53,21 @@ WAYS = (ALONE, SHARED, CROWDED, DOUBLED, TOGETHER)
 def report(checkpoint: Path, effort: Effort) -> Iterator[Table]:
     """Three tables: what steps cost, what sessions weigh, and what fleets of any size take."""
     with redis_server() as redis, ExitStack() as stack:
-        servers: dict[int, Server] = {}
-        for workers in sorted({way.workers for way in WAYS}):
-            servers[workers] = stack.enter_context(_served(checkpoint, workers, redis))
-            sleep(servers[workers])
+        servers: dict[Way, Server] = {}
+        for way in WAYS:
+            servers[way] = stack.enter_context(_served(checkpoint, way.workers, redis))
+            sleep(servers[way])
         costs: dict[Way, list[Cost]] = {way: [] for way in WAYS}
         for turn in range(effort.rounds + 1):
             for way in WAYS:
                 seconds = effort.seconds if turn else WARM_UP_SECONDS
-                with awake(servers[way.workers]) as server:
+                with awake(servers[way]) as server:
                     cost = _measured(server, way, redis, seconds)
                 if turn:
                     costs[way].append(cost)
         typically = {way: _typical(some) for way, some in costs.items()}
         yield _steps(typically)
-        with awake(servers[1]) as server:
+        with awake(servers[TOGETHER]) as server:
             yield _weights(server, redis)
     one, batch = typically[SHARED], typically[TOGETHER]
     singly = Costs(one.load.cpu, one.redis / one.trips, round(one.trips))
@@ -116,12 +116,13 @@ def _steps(costs: dict[Way, Cost]) -> Table:
 
 
 def _weights(server: Server, redis: RedisServer) -> Table:
+    redis.ask("FLUSHALL")
     names = [f"weight-{number}" for number in range(SESSIONS)]
     with httpx.Client(base_url=server.url, trust_env=False, timeout=60) as client:
         empty = redis.used_memory()
-        for _ in range(2):
-            body = {"session_ids": names, "values": [11.0] * SESSIONS}
-            client.post("/predict_batch", json=body).raise_for_status()
+        for start in range(0, SESSIONS, BATCH):
+            body = {"session_ids": names[start : start + BATCH], "values": [11.0] * BATCH}
+            client.post(PREDICT_BATCH.path, json=body).raise_for_status()
         each = (redis.used_memory() - empty) / SESSIONS
     record, gone = (redis.ask("MEMORY", "USAGE", f"elman:{{{names[0]}}}{end}") for end in ("", ":gone"))
     table = Table(("memory of Redis, bytes a session", "all", "its record", "what is remembered when it is gone"))
