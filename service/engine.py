@@ -165,14 +165,28 @@ class Engine:
         await self.keeping.take_turn(key)
         try:
             timing = Timing(queue=time.perf_counter() - started)
-            while True:
-                try:
-                    return await self._apply(key, session_id, values, expected, level, part, timing)
-                except Superseded:
-                    self.metrics.superseded.inc()
-                    self.keeping.check_patience(started)
+            return await self.predict_held(key, session_id, values, expected, level, part, timing)
         finally:
             self.keeping.give_turn(key)
+
+    async def predict_held(
+        self,
+        key: str,
+        session_id: str,
+        values: Values,
+        expected: int | None,
+        level: float | None = None,
+        part: Part = ANYWHERE,
+        timing: Timing | None = None,
+    ) -> Prediction:
+        """The same for who has the turn."""
+        started = time.perf_counter()
+        while True:
+            try:
+                return await self._apply(key, session_id, values, expected, level, part, timing or Timing())
+            except Superseded:
+                self.metrics.superseded.inc()
+                self.keeping.check_patience(started)
 
     async def _apply(
         self,

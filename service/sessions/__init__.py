@@ -4,7 +4,7 @@ from service.sessions.memory import MemoryStore
 from service.sessions.record import Answer, Record
 from service.sessions.rows import ELSEWHERE, START, Rows, Shape
 from service.sessions.sqlite import SqliteStore
-from service.sessions.store import Found, Gone, Limits, Store, Superseded, Unfit
+from service.sessions.store import Found, Gone, Limits, Shared, Store, Superseded, Unfit
 from service.sessions.urls import check_store, open_store
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Record",
     "Rows",
     "Shape",
+    "Shared",
     "SqliteStore",
     "Store",
     "Superseded",

@@ -52,10 +52,10 @@ class Pipelines:
         self._scripts[name] = text
         return name
 
-    async def ask(self, *command: Any) -> Any:
+    def ask(self, *command: Any) -> asyncio.Future[Any]:
         """The answer to a command.
 
-        Raises:
+        Raises (the future):
             StoreUnavailable: Redis refuses it; or there is no answer, and what it should change may have been changed.
         """
         loop = asyncio.get_running_loop()
@@ -66,7 +66,7 @@ class Pipelines:
         self._due.append((loop.time() + self._seconds, answer))
         if self._clock is None:
             self._clock = loop.call_later(self._seconds, self._look_at_clock)
-        return await answer
+        return answer
 
     async def names(self, pattern: str) -> list[str]:
         """Of all keys that match a pattern.

@@ -10,16 +10,17 @@ import re
 import secrets
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import ceil
+from typing import Any
 from urllib.parse import quote, unquote
 
 from service.errors import StoreUnavailable
 from service.sessions.addresses import Address
 from service.sessions.pipelines import Pipelines
 from service.sessions.record import Record
-from service.sessions.rows import Rows
+from service.sessions.rows import Indices, Rows
 from service.sessions.store import Found, Gone, Limits, Superseded, Unfit
 
 REVISION_BYTES = 16
@@ -79,15 +80,18 @@ class RedisStore:
         return await self.get(key)
 
     async def get(self, key: str) -> Record | Gone | None:
-        while True:
-            record, gone = await self._pipelines.ask("EVALSHA", self._find, 2, *self._names(key))
-            if record is None:
-                return self._remembered(gone)
-            found = _unpacked(key, record)
-            if (end := self._end(found.used_at, found.created_at)) >= self._clock():
-                return found
-            if await self._exchange(key, found.revision, b"", 0, expired := Gone("expired", end)):
-                return self._recent(expired)
+        return await self._live(key, await self._ask_for(key))
+
+    async def find_all(self, keys: Sequence[str]) -> list[Found | StoreUnavailable]:
+        """As `find`, for many, or why one cannot be told."""
+        replies = await asyncio.gather(*map(self._ask_for, keys), return_exceptions=True)
+        found: list[Found | StoreUnavailable] = []
+        for key, reply in zip(keys, replies, strict=True):
+            try:
+                found.append(await self._live(key, reply))  # which waits for nothing, unless it is over
+            except StoreUnavailable as error:
+                found.append(error)
+        return found
 
     async def keep(self, key: str, row: int, found: Found = None) -> None:
         assert self._rows is not None
@@ -95,12 +99,24 @@ class RedisStore:
         self._rows.give(row)
         await self.commit(key, record, found)
 
+    async def keep_all(
+        self, keys: Sequence[str], rows: Indices, found: Sequence[Found]
+    ) -> list[Superseded | StoreUnavailable | None]:
+        """As `keep`, for many, each by itself; what was in the way of one."""
+        own = self._rows
+        assert own is not None
+        times = zip(own.used_at[rows].tolist(), own.created_at[rows].tolist(), strict=True)
+        changes = [
+            self._keep(key, packed, *when, before)
+            for key, packed, when, before in zip(keys, own.packed(rows), times, found, strict=True)
+        ]
+        for row in rows.tolist():
+            own.give(row)
+        replies = await asyncio.gather(*changes, return_exceptions=True)
+        return [reply if isinstance(reply, StoreUnavailable) else None if reply else Superseded() for reply in replies]
+
     async def commit(self, key: str, record: Record, found: Found = None) -> None:
-        end = self._end(record.used_at, record.created_at)
-        lives = ceil(1000 * (end - self._clock())) + LINGER_MS
-        before = found.revision if isinstance(found, Record) else b""
-        after = secrets.token_bytes(REVISION_BYTES) + record.pack()
-        if not await self._exchange(key, before, after, lives, Gone("expired", end)):
+        if not await self._keep(key, record.pack(), record.used_at, record.created_at, found):
             raise Superseded
 
     def pending(self, key: str) -> None:
@@ -135,15 +151,38 @@ class RedisStore:
     async def close(self) -> None:
         await self._pipelines.close()
 
-    async def _exchange(self, key: str, before: bytes, after: bytes, lives: int, gone: Gone) -> bool:
+    def _ask_for(self, key: str) -> asyncio.Future[tuple[bytes | None, bytes | None]]:
+        return self._pipelines.ask("EVALSHA", self._find, 2, *self._names(key))
+
+    async def _live(self, key: str, reply: Any) -> Record | Gone | None:
+        """What Redis has, as it is now; an error is raised."""
+        while True:
+            if isinstance(reply, BaseException):
+                raise reply
+            record, gone = reply
+            if record is None:
+                return self._remembered(gone)
+            found = _unpacked(key, record)
+            if (end := self._end(found.used_at, found.created_at)) >= self._clock():
+                return found
+            if await self._exchange(key, found.revision, b"", 0, expired := Gone("expired", end)):
+                return self._recent(expired)
+            reply = await self._ask_for(key)
+
+    def _keep(self, key: str, packed: bytes, used_at: float, created_at: float, found: Found) -> asyncio.Future[int]:
+        """0: something else is there than was found."""
+        end = self._end(used_at, created_at)
+        before = found.revision if isinstance(found, Record) else b""
+        after = secrets.token_bytes(REVISION_BYTES) + packed
+        return self._exchange(key, before, after, ceil(1000 * (end - self._clock())) + LINGER_MS, Gone("expired", end))
+
+    def _exchange(self, key: str, before: bytes, after: bytes, lives: int, gone: Gone) -> asyncio.Future[int]:
         """Put something in the place of a revision, b"" being none, for so many milliseconds, and say what is to be
-        remembered of it then. False: another revision is there.
+        remembered of it then. 0: another revision is there.
         """
         remembered = ceil(1000 * (gone.at + self._limits.gone_seconds - self._clock()))
-        text = f"{gone.reason} {gone.at!r}"
-        names = self._names(key)
-        changed = await self._pipelines.ask("EVALSHA", self._change, 2, *names, before, after, lives, text, remembered)
-        return bool(changed)
+        values = before, after, lives, f"{gone.reason} {gone.at!r}", remembered
+        return self._pipelines.ask("EVALSHA", self._change, 2, *self._names(key), *values)
 
     def _names(self, key: str) -> tuple[str, str]:
         name = f"{self._address.prefix}:{{{quote(key, SAFE)}}}"

@@ -1,9 +1,12 @@
 """What a store of sessions promises. The engine works with this and does not know which store it has."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from service.errors import StoreUnavailable
 from service.sessions.record import Record
@@ -111,3 +114,15 @@ class Store(Protocol):
 
     async def close(self) -> None:
         """Stop gracefully: nothing committed is lost, as far as the store promises."""
+
+
+class Shared(Store, Protocol):
+    """A store that other processes use too, asked for many sessions in one round trip."""
+
+    async def find_all(self, keys: Sequence[str]) -> list[Found | StoreUnavailable]:
+        """As `find`, for many, or why one cannot be told."""
+
+    async def keep_all(
+        self, keys: Sequence[str], rows: NDArray[np.int64], found: Sequence[Found]
+    ) -> list[Superseded | StoreUnavailable | None]:
+        """As `keep`, for many, each by itself; what was in the way of one."""

@@ -15,11 +15,11 @@ from tests.service.conftest import MakeClient
 IDS = [f"s{number}" for number in range(5)]
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "redis"])
 def client(request: pytest.FixtureRequest, make_client: MakeClient, tmp_path: Path) -> TestClient:
-    """A service with intervals over either store."""
-    store = "memory://" if request.param == "memory" else f"sqlite:///{tmp_path / 'sessions.db'}"
-    return make_client(calibrated=True, session_store=store)
+    """A service with intervals over each store."""
+    store = {"memory": "memory://", "sqlite": f"sqlite:///{tmp_path / 'sessions.db'}"}.get(request.param)
+    return make_client(calibrated=True, session_store=store or request.getfixturevalue("redis").url)
 
 
 def batch(client: TestClient, ids: list[str], values: list[Any], **fields: Any) -> dict[str, Any]:
