@@ -36,7 +36,7 @@ class Columns:
         for name, column in (("values", request.values), ("steps", request.steps)):
             if column is not None and len(column) != len(ids):
                 raise InvalidRequest(f"{name}: {len(column)} of them for {len(ids)} session_ids; one each is needed")
-        values = engine.values_of(request.values).swapaxes(0, 1)  # (B, 1, F)
+        values = engine.model.values_of(request.values).swapaxes(0, 1)  # (B, 1, F)
         steps = None if request.steps is None else np.array([UNSAID if s is None else s for s in request.steps])
         keys = [owner + session_id for session_id in ids] if owner else ids
         sheet = Sheet.empty(len(ids), engine.rows.shape)

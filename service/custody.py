@@ -4,8 +4,9 @@ import secrets
 import time
 
 from service import observations
-from service.engine import Engine, check_not_gone, name_of
-from service.errors import InvalidRequest, ModelChanged, SessionExists, SessionUnknown, StepConflict
+from service.engine import Engine, check_not_gone
+from service.errors import InvalidRequest, SessionExists, SessionUnknown, StepConflict
+from service.model import name_of
 from service.schemas import RestoreRequest, SessionResponse, SessionsResponse, SessionSummary
 from service.sessions import Record, Superseded
 from service.settings import Settings
@@ -40,7 +41,7 @@ class Custody:
 
     async def create(self, owner: str = "") -> SessionResponse:
         """A session at step 0 under an id that nobody can guess."""
-        session_id, record = secrets.token_hex(ID_BYTES), self._engine.fresh()
+        session_id, record = secrets.token_hex(ID_BYTES), self._engine.model.fresh()
         await self._engine.store.commit(owner + session_id, record, None)
         self._engine.metrics.created.inc()
         return self._response(session_id, record)
@@ -54,12 +55,7 @@ class Custody:
         engine = self._engine
         engine.check_id(session_id)
         token = engine.tokens.read(request.context)
-        if token.model != engine.model:
-            raise ModelChanged(
-                f"the token belongs to model {name_of(token.model)}, and {name_of(engine.model)} is served now",
-                context_model=name_of(token.model),
-                model=name_of(engine.model),
-            )
+        engine.model.check_token(token)
         key, started = owner + session_id, time.perf_counter()
         async with engine.keeping.turn(key):
             while True:
@@ -74,7 +70,7 @@ class Custody:
 
     async def _put(self, key: str, session_id: str, token: Token, if_step: int | None) -> tuple[Record, bool]:
         """The caller has the turn."""
-        store, now, fresh = self._engine.store, time.time(), self._engine.fresh()
+        store, now, fresh = self._engine.store, time.time(), self._engine.model.fresh()
         found = await store.find(key)
         live = self._engine.record(found)
         if live is not None:
@@ -107,7 +103,7 @@ class Custody:
 
     def _response(self, session_id: str, record: Record) -> SessionResponse:
         token = self._engine.tokens.issue(Token(record.model, record.context, record.step))
-        condition = self._engine.condition(record)
+        condition = self._engine.model.condition(record)
         return SessionResponse(
             **dict(self._summary(session_id, record)),
             error_level=None if condition is None else observations.to_bounds(condition.error[None])[0],
@@ -126,5 +122,5 @@ class Custody:
             created_at=rfc3339(record.created_at),
             used_at=rfc3339(record.used_at),
             expires_at=rfc3339(expires),
-            last_alarm=self._engine.last_alarm(record),
+            last_alarm=self._engine.model.last_alarm(record),
         )

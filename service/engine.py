@@ -4,22 +4,19 @@ A context is advanced by one request at a time. Everything that follows from a r
 as one record; what fails before leaves everything as it was, and nothing is answered before it is kept.
 """
 
-import asyncio
 import re
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from models import Checkpoint, NumericalError, Predictor, ValueRangeError
-from models.predictor import Condition, Context, Forecast, Observed, Values
+from models import Checkpoint, Predictor
+from models.predictor import Forecast, Values
 from service import observations
-from service.answers import answered, forecasted, last_alarm, predicted
+from service.answers import answered, forecasted, predicted
 from service.errors import (
     InvalidRequest,
-    ModelChanged,
     SessionDeleted,
     SessionExpired,
     SessionUnknown,
@@ -27,20 +24,17 @@ from service.errors import (
 )
 from service.keeping import Keeping
 from service.metrics import Metrics
+from service.model import Model, name_of
 from service.schemas import (
-    Alarm,
     ForecastRequest,
     ForecastResponse,
-    ModelResponse,
-    Observation,
     PredictRequest,
     PredictResponse,
 )
-from service.sessions import START, Answer, Found, Gone, Record, Rows, Shape, Store, Superseded
-from service.sessions.record import MODEL_BYTES
+from service.sessions import START, Answer, Found, Gone, Record, Rows, Store, Superseded
 from service.sessions.rows import began
 from service.settings import Settings, listed
-from service.stepping import Stepped, Stepping, plain_answer, refusal
+from service.stepping import Stepped, Stepping, plain_answer
 from service.times import rfc3339
 from service.tokens import Token, Tokens
 
@@ -90,15 +84,11 @@ class Engine:
     def __init__(
         self, checkpoint: Checkpoint, predictor: Predictor, store: Store, settings: Settings, metrics: Metrics
     ) -> None:
-        self._checkpoint = checkpoint
-        self._predictor = predictor
-        self._settings = settings
+        self.model = Model(checkpoint, predictor, settings)
         self.store = store
         self.tokens = Tokens(listed(settings.token_key), settings.token_seconds)
-        self.model = bytes.fromhex(checkpoint.fingerprint)[:MODEL_BYTES]
-        self._name = name_of(self.model)
         self._id_pattern = re.compile(settings.session_id_pattern)
-        shape = Shape.of(self.model, predictor, settings.session_history)
+        shape = self.model.shape()
         room = store.room(shape.row_bytes)
         together = settings.max_values if room is None else min(settings.max_values, room)
         self.rows = Rows(shape, predictor, START + 1 + (room or 0) + settings.max_queue + together)
@@ -115,8 +105,8 @@ class Engine:
 
     async def predict(self, request: PredictRequest, owner: str = "") -> Prediction:
         """Observe, and predict the value after each observation. All of it is applied, or nothing."""
-        values = self.values_of(request.values)
-        self._check_level(request.level)
+        values = self.model.values_of(request.values)
+        self.model.check_level(request.level)
         if request.session_id is None:
             return await self._predict_token(request, values)
         if request.context is not None:
@@ -138,13 +128,14 @@ class Engine:
         owner: str = "",
     ) -> Prediction:
         """The same for values that are numbers already, (1, T, F); without a session nothing is kept of them."""
-        self._check_number(values.shape[1])
-        self._check_level(level)
-        self._check_horizon(part.horizon)
+        self.model.check_number(values.shape[1])
+        self.model.check_level(level)
+        self.model.check_horizon(part.horizon)
         if session_id is None:
-            after, stepped = await self._advanced(self._token(None), values, expected, level)
-            ahead = self._free(after.context, part.horizon, level) if part.horizon else None
-            return Prediction(answered(stepped, after.step, self._name), False, Timing(compute=stepped.seconds), ahead)
+            after, stepped = await self._advanced(self.model.nothing(), values, expected, level)
+            ahead = self.model.forecast(after.context, part.horizon, level) if part.horizon else None
+            answer = answered(stepped, after.step, self.model.name)
+            return Prediction(answer, False, Timing(compute=stepped.seconds), ahead)
         self.keeping.enter()
         try:
             return await self.predict_session(owner + session_id, session_id, values, expected, level, part)
@@ -233,7 +224,7 @@ class Engine:
             self.metrics.created.inc()
         if part.end:
             await self._end(key)
-        answer = answered(stepped, step, self._name, session_id=session_id, rebuilt=rebuilt)
+        answer = answered(stepped, step, self.model.name, session_id=session_id, rebuilt=rebuilt)
         return Prediction(answer, False, timing, ahead)
 
     def _found(self, found: Found, session_id: str, expected: int | None, digest: bytes, start: bool) -> Found:
@@ -260,9 +251,9 @@ class Engine:
         if not horizon:
             return None
         if isinstance(found, int):
-            return self._free(self._predictor.read(self.rows.contexts, found), horizon, level)
+            return self.model.forecast(self.model.predictor.read(self.rows.contexts, found), horizon, level)
         assert isinstance(found, Record)
-        return self._free(self.current(found)[0].context, horizon, level)
+        return self.model.forecast(self.model.current(found)[0].context, horizon, level)
 
     async def _end(self, key: str) -> None:
         """The session is over: its id is remembered as deleted. The caller has the turn."""
@@ -298,7 +289,7 @@ class Engine:
 
     def _at(self, found: int | Record) -> tuple[int, bytes]:
         """Step and model of a live session."""
-        return (found.step, found.model) if isinstance(found, Record) else (int(self.rows.step[found]), self.model)
+        return (found.step, found.model) if isinstance(found, Record) else (int(self.rows.step[found]), self.model.key)
 
     def _row_of(self, found: Found) -> tuple[int, int]:
         """The row of what was found, and from how many observations its context was rebuilt (0: it was not).
@@ -310,108 +301,59 @@ class Engine:
             return found, 0
         if not isinstance(found, Record):
             return START, 0
-        record, rebuilt = self.current(found)
+        record, rebuilt = self.model.current(found)
         (row,) = self.keeping.take()
         self.rows.write(row, record)
         return row, rebuilt
 
     async def _predict_token(self, request: PredictRequest, values: Values) -> Prediction:
         after, stepped = await self._advanced(self._token(request.context), values, request.step, request.level)
-        answer = answered(stepped, after.step, self._name, context=self.tokens.issue(after))
+        answer = answered(stepped, after.step, self.model.name, context=self.tokens.issue(after))
         return Prediction(answer, False, Timing(compute=stepped.seconds))
 
     async def _advanced(
         self, token: Token, values: Values, expected: int | None, level: float | None
     ) -> tuple[Token, Stepped]:
         """A context that no session holds, after these values, and what they are answered."""
-        timing = Timing()
         if expected is not None and expected != token.step:
             self.metrics.conflicts.inc()
             raise StepConflict(f"the context is at step {token.step}, not at {expected}", expected_step=token.step)
-        observed = await self._observed(values, token.context, timing, level)
-        after = Token(self.model, observed.context, token.step + values.shape[1])
-        ages = np.array([self._predictor.alarm(observed.context)])
+        started = time.perf_counter()
+        observed = await self.model.observe(values, token.context, level)
+        seconds = time.perf_counter() - started
+        after = Token(self.model.key, observed.context, token.step + values.shape[1])
+        ages = np.array([self.model.predictor.alarm(observed.context)])
         numbers = observed.numbers
         self.stepping.learn(numbers, ages)
-        self.stepping.executions.add(1, 1, 0.0, timing.compute, 0.0)
+        self.stepping.executions.add(1, 1, 0.0, seconds, 0.0)
         alarm = int(began(ages, np.array([after.step]))[0])
-        return after, Stepped(plain_answer(numbers[: self.rows.shape.kinds, 0]), alarm, timing.compute)
+        return after, Stepped(plain_answer(numbers[: self.rows.shape.kinds, 0]), alarm, seconds)
 
     async def forecast(self, request: ForecastRequest, owner: str = "") -> ForecastResponse:
         """Run free from a session's context, from a token's, or from zero. Commits nothing."""
-        self._check_horizon(request.horizon)
+        self.model.check_horizon(request.horizon)
         if request.session_id is not None and request.context is not None:
             raise InvalidRequest("session_id and context: a forecast is of a session or of a token, not of both")
-        hypothetical = None if request.values is None else self.values_of(request.values)
+        hypothetical = None if request.values is None else self.model.values_of(request.values)
         if request.session_id is not None:
             self.check_id(request.session_id)
-            record, _ = self.current(self.needed(await self.store.get(owner + request.session_id), request.session_id))
+            found = await self.store.get(owner + request.session_id)
+            record, _ = self.model.current(self.needed(found, request.session_id))
             context, step = record.context, record.step
         else:
             token = self._token(request.context)
             context, step = token.context, token.step
-        self._check_level(request.level)
+        self.model.check_level(request.level)
         if hypothetical is not None:
-            context = (await self._observed(hypothetical, context, Timing(), None)).context
-        return forecasted(self._free(context, request.horizon, request.level), step, self._name)
+            context = (await self.model.observe(hypothetical, context)).context
+        return forecasted(self.model.forecast(context, request.horizon, request.level), step, self.model.name)
 
-    def _free(self, context: Context, horizon: int, level: float | None) -> Forecast:
-        try:
-            return self._predictor.forecast(context, horizon, level)
-        except NumericalError as error:
-            raise refusal(error) from None
-
-    def last_alarm(self, record: Record) -> Alarm | None:
-        """The last alarm of a session, running or over; None also for a context of another model."""
-        return last_alarm(self._predictor.alarm(record.context), record.step) if record.model == self.model else None
-
-    def condition(self, record: Record) -> Condition | None:
-        """How a session is doing; None where nothing is known of errors, or the context is of another model."""
-        if record.model != self.model:
-            return None
-        return self._predictor.condition(self._predictor.fitted(record.context))
-
-    def describe(self) -> ModelResponse:
-        """What is served."""
-        checkpoint = self._checkpoint
-        return ModelResponse(
-            model=self._name,
-            fingerprint=checkpoint.fingerprint,
-            features=list(checkpoint.features),
-            targets=list(checkpoint.features[: self._predictor.targets]),
-            units=list(checkpoint.units),
-            architecture=asdict(checkpoint.weights.config),
-            level=checkpoint.calibration.level if checkpoint.calibration else None,
-            context_size=self._predictor.context_size,
-            warmup=checkpoint.warmup,
-            device=self._predictor.device,
-            training=dict(checkpoint.training),
-        )
-
-    def fresh(self) -> Record:
-        """The record of a stream that has seen nothing."""
-        now = time.time()
-        return Record(self.model, self._predictor.zero_context(), 0, now, now, self._no_history())
-
-    def current(self, record: Record) -> tuple[Record, int]:
-        """The record for the model that is served, and from how many observations it was rebuilt (0: it was not).
-
-        Raises:
-            ModelChanged: it belongs to another model and cannot be rebuilt.
-        """
-        if record.model == self.model:
-            return replace(record, context=self._predictor.fitted(record.context)), 0
-        history = record.history
-        complete = len(history) == record.step or len(history) >= (self._checkpoint.warmup or np.inf)
-        if not len(history) or history.shape[1] != self._predictor.features or not complete:
-            raise ModelChanged(
-                f"the context belongs to model {name_of(record.model)}, and {self._name} is served now; "
-                "begin a new session, or serve that model again",
-                context_model=name_of(record.model),
-                model=self._name,
-            )
-        rebuilt = self._observe(history[None], self._predictor.zero_context())
-        return replace(record, model=self.model, context=rebuilt.context), len(history)
+    def _token(self, text: str | None) -> Token:
+        if text is None:
+            return self.model.nothing()
+        token = self.tokens.read(text)
+        self.model.check_token(token)
+        return token
 
     def needed(self, found: Record | Gone | None, session_id: str) -> Record:
         """The record of a session that must be alive.
@@ -443,58 +385,6 @@ class Engine:
         if not self.is_id(session_id):
             raise InvalidRequest(f"the id of a session must match {self._id_pattern.pattern}")
 
-    def _token(self, text: str | None) -> Token:
-        if text is None:
-            return Token(self.model, self._predictor.zero_context(), 0)
-        token = self.tokens.read(text)
-        if token.model != self.model:
-            raise ModelChanged(
-                f"the token belongs to model {name_of(token.model)}, and {self._name} is served now; "
-                "begin anew, or serve that model again",
-                context_model=name_of(token.model),
-                model=self._name,
-            )
-        return replace(token, context=self._predictor.fitted(token.context))
-
-    async def _observed(self, values: Values, context: Context, timing: Timing, level: float | None) -> Observed:
-        started = time.perf_counter()
-        if self.stepping.is_long(values.shape[1]):
-            observed = await asyncio.to_thread(self._observe, values, context, level)
-        else:
-            observed = self._observe(values, context, level)
-        timing.compute = time.perf_counter() - started
-        return observed
-
-    def _observe(self, values: Values, context: Context, level: float | None = None) -> Observed:
-        try:
-            return self._predictor.observe(values, context, level)
-        except (ValueRangeError, NumericalError) as error:
-            raise refusal(error) from None
-
-    def _check_level(self, level: float | None) -> None:
-        if level is not None and self._checkpoint.calibration is None:
-            raise InvalidRequest("level: this checkpoint has no calibration, so no intervals; leave level out")
-
-    def _check_horizon(self, horizon: int) -> None:
-        if horizon > self._settings.max_horizon:
-            raise InvalidRequest(f"horizon: it is over the limit of {self._settings.max_horizon}")
-
-    def _check_number(self, values: int) -> None:
-        if values > self._settings.max_values:
-            raise InvalidRequest(f"{values} values are over the limit of {self._settings.max_values}")
-
-    def _no_history(self) -> Values:
-        return np.empty((0, self._predictor.features))
-
-    def values_of(self, values: Sequence[Observation]) -> Values:
-        """(1, T, F) raw units, NaN = missing.
-
-        Raises:
-            InvalidRequest: there are too many, or one is of another width.
-        """
-        self._check_number(len(values))
-        return observations.to_array(values, self._predictor.features)
-
 
 def check_not_gone(found: Found, session_id: str) -> None:
     """See whether there was a session whose context is gone.
@@ -512,8 +402,3 @@ def check_not_gone(found: Found, session_id: str) -> None:
         "sequence_start begins it anew",
         **{field: when},
     )
-
-
-def name_of(model: bytes) -> str:
-    """The 12 digits by which answers name a model."""
-    return model.hex()[:12]

@@ -120,7 +120,7 @@ class Routes:
 
     async def model(self, _: Request) -> Reply:
         """GET /model"""
-        return Reply(self.engine.describe().model_dump_json().encode())
+        return Reply(self.engine.model.describe().model_dump_json().encode())
 
     async def sessions(self, request: Request) -> Reply:
         """GET /sessions"""

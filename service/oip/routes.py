@@ -33,7 +33,7 @@ class Protocol:
         self._engine = engine
         self._siblings = siblings
         self._readiness = readiness
-        self._about = about = Description(engine.describe(), engine.rows.shape.bounded)
+        self._about = about = Description(engine.model.describe(), engine.rows.shape.bounded)
         self._versions = ("", about.version, about.number)
         self._targets = about.targets
         self._usual = {

@@ -157,7 +157,7 @@ def test_a_forecast_needs_a_session_that_exists_and_a_horizon_within_the_limit()
 
 def test_it_describes_what_is_served() -> None:
     checkpoint = random_checkpoint(features=2)
-    description = engine_of(checkpoint).describe()
+    description = engine_of(checkpoint).model.describe()
     assert description.fingerprint == checkpoint.fingerprint
     assert description.fingerprint.startswith(description.model)
     assert description.features == ["f0", "f1"]
@@ -313,14 +313,14 @@ def test_a_long_chunk_does_not_keep_others_waiting(monkeypatch: pytest.MonkeyPat
     values = np.random.default_rng(0).normal(10, 4, size=50).tolist()
 
     async def run(engine: Engine) -> None:
-        gate, advance = Event(), engine._predictor.advance
+        gate, advance = Event(), engine.model.predictor.advance
 
         def slow(rows: Any, *arguments: Any) -> Any:
             if rows.shape[1] == len(values):
                 gate.wait()
             return advance(rows, *arguments)
 
-        monkeypatch.setattr(engine._predictor, "advance", slow)
+        monkeypatch.setattr(engine.model.predictor, "advance", slow)
         await engine.predict(PredictRequest(values=[9.0], session_id="s"))
         long = asyncio.ensure_future(engine.predict(PredictRequest(values=values, session_id="s")))
         after = asyncio.ensure_future(engine.predict(PredictRequest(values=[7.0], session_id="s")))
@@ -333,7 +333,7 @@ def test_a_long_chunk_does_not_keep_others_waiting(monkeypatch: pytest.MonkeyPat
         assert (await after).response.predictions == oracle([9.0, *values, 7.0])[-1:]
 
     engine = engine_of()
-    engine._predictor.at_once = 20
+    engine.model.predictor.at_once = 20
     asyncio.run(run(engine))
 
 
@@ -357,7 +357,7 @@ def test_a_long_chunk_that_is_given_up_leaves_no_trace(monkeypatch: pytest.Monke
         )[-1:]
 
     engine = engine_of()
-    engine._predictor.at_once = 20
+    engine.model.predictor.at_once = 20
     asyncio.run(run(engine))
 
 
@@ -369,7 +369,7 @@ def test_exogenous_features_are_observed_and_not_predicted() -> None:
     assert ask(engine, [[10.0, 20.0], [11.0, None]], step=0).response == first.response
     assert ask(engine, [[10.0, 25.0]]).response.predictions != ask(engine, [[10.0, 20.0]]).response.predictions
     assert isinstance(forecast(engine, session_id="s", horizon=3).forecast[0], float)
-    assert (engine.describe().features, engine.describe().targets) == (["f0", "f1"], ["f0"])
+    assert (engine.model.describe().features, engine.model.describe().targets) == (["f0", "f1"], ["f0"])
 
 
 def test_every_option_of_the_network_can_be_served() -> None:
