@@ -19,7 +19,7 @@ class Keeping:
         self.rows = rows
         self.turns = Turns()
         self._max_queue = settings.max_queue
-        self._patience = 2 * settings.store_timeout_seconds
+        self._patience = settings.store_timeout_seconds
         self._inside = 0
         store.adopt(rows, self.turns.__contains__)
 

@@ -1,6 +1,7 @@
 """Which Redis a URL names, and the client that goes there."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -38,7 +39,11 @@ class Address:
         parts = urlsplit(url)
         protocol, _, kind = parts.scheme.partition("+")
         if protocol not in SCHEMES or kind not in KINDS:
-            raise ValueError(f"{parts.scheme}:// is no kind of Redis; redis, redis+cluster and redis+sentinel are")
+            raise ValueError(
+                "it is none of memory://, sqlite:///path, redis://…, redis+cluster://…, redis+sentinel://…"
+            )
+        if parts.fragment or "#" in url:
+            raise ValueError("there is a # in it; what is special in a password must be percent-encoded")
         login, _, hosts = parts.netloc.rpartition("@")
         username, _, password = login.partition(":")
         path = [unquote(part) for part in parts.path.split("/") if part]
@@ -48,15 +53,23 @@ class Address:
         if len(path) > (kind != "cluster") or not all(part.isdecimal() for part in path):
             raise ValueError("a cluster has no databases" if kind == "cluster" else "a database is a number")
         options = dict(parse_qsl(parts.query, keep_blank_values=True))
-        if unknown := sorted(options.keys() - set(OPTIONS)):
-            raise ValueError(f"there is no option {unknown[0]}; {', '.join(OPTIONS)} are")
+        if options.keys() - set(OPTIONS):
+            raise ValueError(f"behind ? come {', '.join(OPTIONS)}; a ? in a password must be percent-encoded")
+        tls = protocol in ("rediss", "valkeys")
+        for option in TLS:
+            if option in options and not tls:
+                raise ValueError(f"{option} is for rediss://")
+            if option in options and not Path(options[option]).is_file():
+                raise ValueError(f"{option}: there is no file {options[option]}")
+        if set("{}") & set(options.get("prefix", "")):
+            raise ValueError("a prefix has no braces: they say where in a cluster a session is")
         found = tuple(_host(text, PORTS[kind]) for text in hosts.split(","))
         if not kind and len(found) > 1:
             raise ValueError("several hosts are a redis+cluster:// or behind redis+sentinel://")
         db = int(path[0]) if path else 0
         return cls(
             kind,
-            protocol in ("rediss", "valkeys"),
+            tls,
             found,
             name,
             db,
@@ -122,7 +135,7 @@ def _host(text: str, port: int) -> tuple[str, int]:
     if not colon or text.endswith("]"):
         host, number = text, str(port)
     if not number.isdecimal() or not 0 < int(number) < 65536:
-        raise ValueError(f"{number!r} is no port")
+        raise ValueError("a port is a number up to 65535; what is special in a password must be percent-encoded")
     if not host.strip("[]"):
         raise ValueError("there is no host")
     return host.strip("[]"), int(number)

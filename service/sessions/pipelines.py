@@ -15,6 +15,7 @@ from service.sessions.store import Unfit
 MAX_FLYING = 8
 MAX_TOGETHER = 1000
 SCANNED_AT_ONCE = 1000
+CLOSING_SECONDS = 0.5  # those who asked have been told, or have left
 
 Command = tuple[Any, ...]
 
@@ -33,6 +34,7 @@ class Pipelines:
         self._seconds = seconds
         self._opened: Client | None = None
         self._scripts: dict[str, str] = {}
+        self._writing: set[str] = set()
         self._waiting: list[tuple[Command, asyncio.Future[Any]]] = []
         self._flying: set[asyncio.Task[None]] = set()
         self._due: deque[tuple[float, asyncio.Future[Any]]] = deque()
@@ -46,10 +48,12 @@ class Pipelines:
             self._opened = self._address.client(self._seconds)
         return self._opened
 
-    def script(self, text: str) -> str:
+    def script(self, text: str, *, writes: bool) -> str:
         """The name under which a script is called; it is loaded where it is not known."""
         name = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
         self._scripts[name] = text
+        if writes:
+            self._writing.add(name)
         return name
 
     def ask(self, *command: Any) -> asyncio.Future[Any]:
@@ -82,7 +86,9 @@ class Pipelines:
     async def close(self) -> None:
         """Let those on their way arrive, and close all connections."""
         if self._flying:
-            await asyncio.wait(self._flying)
+            _, late = await asyncio.wait(self._flying, timeout=CLOSING_SECONDS)
+            for flight in late:
+                flight.cancel()
         if self._opened is not None:
             await self._address.close(self._opened)
             self._opened = None
@@ -123,7 +129,8 @@ class Pipelines:
             replies = await self._replies([command for command, _ in asked])
         except Exception as error:  # whatever it is, those who wait are told
             replies = [error] * len(asked)
-        await self._note([reply for reply in replies if isinstance(reply, Exception)])
+        wrote = any(command[1] in self._writing for command, _ in asked)
+        await self._note([reply for reply in replies if isinstance(reply, Exception)], wrote)
         for (_, answer), reply in zip(asked, replies, strict=True):
             if answer.done():
                 continue
@@ -150,13 +157,14 @@ class Pipelines:
         replies: list[Any] = await pipeline.execute(raise_on_error=False)
         return replies
 
-    async def _note(self, errors: list[Exception]) -> None:
-        """Say once that it fails, and once that it goes on; and look anew for who may be written to."""
+    async def _note(self, errors: list[Exception], wrote: bool) -> None:
+        """Say once that it fails, and once that it can be written to again; and look anew for where that is."""
         if errors and not self._failing:
             logger.error("the session store at %s fails: %s", self._address, errors[0])
-        elif self._failing and not errors:
+            self._failing = True
+        elif self._failing and not errors and wrote:
             logger.warning("the session store at %s answers again", self._address)
-        self._failing = bool(errors)
+            self._failing = False
         if self._address.kind == "cluster":
             if any(not isinstance(error, ResponseError) for error in errors):
                 await self.client.aclose()  # it finds out anew who is in the cluster

@@ -47,9 +47,18 @@ return 1
 """
 
 READY = """
+redis.call('MGET', KEYS[1])
+redis.call('GETRANGE', KEYS[1], 0, 1)
 redis.call('SET', KEYS[1], '', 'PX', ARGV[1])
-return string.match(redis.call('INFO', 'memory'), 'maxmemory_policy:([%w-]+)') or 'noeviction'
+redis.call('DEL', KEYS[1])
+local memory = redis.pcall('INFO', 'memory')
+return type(memory) == 'string' and string.match(memory, 'maxmemory_policy:([%w-]+)') or 'noeviction'
 """
+"""Does all that the others do; the policy is not told to everybody."""
+
+
+class Unreadable(StoreUnavailable):
+    """What is kept of one session is damaged, or was written by a later version of this program. It is left alone."""
 
 
 class RedisStore:
@@ -64,7 +73,9 @@ class RedisStore:
         self._limits = limits
         self._clock = clock
         self._pipelines = Pipelines(address, commit_seconds)
-        self._find, self._change, self._ready = map(self._pipelines.script, (FIND, CHANGE, READY))
+        self._find = self._pipelines.script(FIND, writes=False)
+        self._change = self._pipelines.script(CHANGE, writes=True)
+        self._ready = self._pipelines.script(READY, writes=True)
         self._rows: Rows | None = None
 
     def live(self) -> int | None:
@@ -133,8 +144,11 @@ class RedisStore:
         listed: list[tuple[str, Record]] = []
         for start in range(0, len(keys), limit):
             some = keys[start : start + limit]
-            found = await asyncio.gather(*map(self.get, some))
-            listed += [(key, record) for key, record in zip(some, found, strict=True) if isinstance(record, Record)]
+            for key, found in zip(some, await self.find_all(some), strict=True):
+                if isinstance(found, Record):
+                    listed.append((key, found))
+                elif isinstance(found, StoreUnavailable) and not isinstance(found, Unreadable):
+                    raise found
             if len(listed) >= limit:
                 break
         return listed[:limit]
@@ -161,7 +175,7 @@ class RedisStore:
                 raise reply
             record, gone = reply
             if record is None:
-                return self._remembered(gone)
+                return self._remembered(key, gone)
             found = _unpacked(key, record)
             if (end := self._end(found.used_at, found.created_at)) >= self._clock():
                 return found
@@ -199,11 +213,14 @@ class RedisStore:
         end, age = used_at + self._limits.idle_seconds, self._limits.max_age_seconds
         return end if age is None else min(end, created_at + age)
 
-    def _remembered(self, text: bytes | None) -> Gone | None:
+    def _remembered(self, key: str, text: bytes | None) -> Gone | None:
         if text is None:
             return None
-        reason, at = text.decode().split()
-        return self._recent(Gone("deleted" if reason == "deleted" else "expired", min(float(at), self._clock())))
+        try:
+            reason, at = text.decode().split()
+            return self._recent(Gone("deleted" if reason == "deleted" else "expired", min(float(at), self._clock())))
+        except ValueError as error:
+            raise Unreadable(f"what is remembered of session {key!r} cannot be read: {error}", retry_after=1) from None
 
     def _recent(self, gone: Gone) -> Gone | None:
         return gone if self._clock() - gone.at <= self._limits.gone_seconds else None
@@ -213,7 +230,7 @@ def _unpacked(key: str, written: bytes) -> Record:
     try:
         record = Record.unpack(written[REVISION_BYTES:])
     except (ValueError, IndexError, struct.error) as error:
-        raise StoreUnavailable(f"session {key!r} cannot be read: {error}", retry_after=1) from None
+        raise Unreadable(f"session {key!r} cannot be read: {error}", retry_after=1) from None
     return replace(record, revision=written[:REVISION_BYTES])
 
 

@@ -50,6 +50,14 @@ CASES: dict[str, tuple[dict[str, str], set[str]]] = {
     "all is well": ({}, set()),
     "it is down": ({"up": "0"}, {"ElmanDown"}),
     "nobody looks for it": ({"up": "_"}, {"ElmanDown"}),
+    "its store is down, and so nobody asks": (
+        {
+            'elman_requests_total{route="/predict", status="200"}': "100",
+            'elman_requests_total{route="/readyz", status="200"}': "100",
+            'elman_requests_total{route="/readyz", status="503"}': "0+6",
+        },
+        {"ElmanNotReady"},
+    ),
     "2 % of requests fail": ({'elman_requests_total{route="/predict", status="503"}': "0+0.6"}, {"ElmanServerErrors"}),
     "a few requests fail": ({'elman_requests_total{route="/predict", status="503"}': "0+0.1"}, set()),
     "probes are refused": ({'elman_requests_total{route="/readyz", status="503"}': "0+3"}, set()),

@@ -59,6 +59,14 @@ async def put_all(store: RedisStore, keys: list[str], step: int) -> None:
     await asyncio.gather(*(put(store, key, step) for key in keys))
 
 
+def check(url: str) -> None:
+    async def run() -> None:
+        async with opened(url) as store:
+            await store.check()
+
+    asyncio.run(run())
+
+
 async def recovers(act: Callable[[], Coroutine[Any, Any, Any]]) -> None:
     """It works again without anybody doing anything about it."""
     deadline = time.monotonic() + RECOVERY_SECONDS
@@ -280,6 +288,68 @@ def test_read_only_it_refuses_until_it_may_be_written_to_again() -> None:
 
     with redis_server() as server:
         asyncio.run(run(server))
+
+
+@pytest.mark.parametrize("forbidden", ["mget", "getrange", "set", "del", "evalsha"])
+def test_a_user_that_may_not_do_all_is_seen_before_any_request(forbidden: str) -> None:
+    with redis_server() as server:
+        check_store(server.url)
+        server.ask("ACL", "SETUSER", "default", f"-{forbidden}")
+        with pytest.raises(StoreUnavailable, match=r"(?i)refuses|does not let"):
+            check(server.url)
+
+
+def test_a_user_that_may_not_see_the_policy_is_let_be() -> None:
+    with redis_server() as server:
+        server.ask("ACL", "SETUSER", "default", "-info")
+        check(server.url)
+
+
+def test_an_outage_is_two_lines_in_the_log_however_many_requests_it_costs(caplog: pytest.LogCaptureFixture) -> None:
+    async def run(server: RedisServer) -> None:
+        async with opened(server.url) as store:
+            await put(store)
+            server.ask("CONFIG", "SET", "maxmemory", 1)
+            for _ in range(10):
+                found = await store.find("a")
+                with pytest.raises(StoreUnavailable):
+                    await store.commit("a", now(2), found)
+            server.ask("CONFIG", "SET", "maxmemory", 0)
+            for step in range(2, 5):
+                await put(store, step=step)
+
+    with redis_server() as server:
+        asyncio.run(run(server))
+    assert len(caplog.records) == 2
+
+
+def test_it_closes_soon_though_redis_hangs() -> None:
+    async def run(server: RedisServer) -> float:
+        async with opened(server.url, 30) as store:
+            await put(store)
+            server.freeze()
+            asking = asyncio.ensure_future(store.get("a"))
+            await asyncio.sleep(0.05)
+            asking.cancel()
+            started = time.monotonic()
+        return time.monotonic() - started
+
+    with redis_server() as server:
+        assert asyncio.run(run(server)) < 10
+
+
+def test_a_session_that_cannot_be_read_is_left_out_of_the_list(redis: RedisServer) -> None:
+    async def run() -> None:
+        async with opened(redis.url) as store:
+            await put(store, "a")
+            redis.ask("SET", "elman:{b}", b"x" * 16 + b"\xff" * 50)
+            await put(store, "c")
+            redis.ask("SET", "elman:{d}:gone", "nonsense")
+            assert [key for key, _ in await store.page("", "", 9)] == ["a", "c"]
+            with pytest.raises(StoreUnavailable, match="what is remembered of session 'd' cannot be read"):
+                await store.find("d")
+
+    asyncio.run(run())
 
 
 def test_one_that_drops_live_keys_is_no_store() -> None:
