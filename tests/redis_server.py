@@ -17,7 +17,7 @@ from tests.server import HOST, free_port
 
 READY_SECONDS = 20
 CLUSTER_BUS = 10_000  # a node listens there too, so far above its port
-OPTIONS = {"save": '""', "appendonly": "no", "protected-mode": "no"}
+OPTIONS = {"save": '""', "repl-diskless-sync-delay": "0", "appendonly": "no", "protected-mode": "no"}
 
 
 class RedisServer:

@@ -4,9 +4,17 @@ import asyncio
 import hashlib
 import logging
 from collections import deque
+from contextlib import suppress
 from typing import Any
 
-from redis.exceptions import AuthenticationError, NoPermissionError, NoScriptError, ReadOnlyError, ResponseError
+from redis.exceptions import (
+    AuthenticationError,
+    NoPermissionError,
+    NoScriptError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
 
 from service.errors import StoreUnavailable
 from service.sessions.addresses import Address, Client
@@ -15,6 +23,7 @@ from service.sessions.store import Unfit
 MAX_FLYING = 8
 MAX_TOGETHER = 1000
 SCANNED_AT_ONCE = 1000
+LOOKING_SECONDS = 1.0
 CLOSING_SECONDS = 0.5  # those who asked have been told, or have left
 
 Command = tuple[Any, ...]
@@ -40,6 +49,7 @@ class Pipelines:
         self._due: deque[tuple[float, asyncio.Future[Any]]] = deque()
         self._clock: asyncio.TimerHandle | None = None
         self._failing = False
+        self._looked = -LOOKING_SECONDS
 
     @property
     def client(self) -> Client:
@@ -129,8 +139,6 @@ class Pipelines:
             replies = await self._replies([command for command, _ in asked])
         except Exception as error:  # whatever it is, those who wait are told
             replies = [error] * len(asked)
-        wrote = any(command[1] in self._writing for command, _ in asked)
-        await self._note([reply for reply in replies if isinstance(reply, Exception)], wrote)
         for (_, answer), reply in zip(asked, replies, strict=True):
             if answer.done():
                 continue
@@ -138,6 +146,8 @@ class Pipelines:
                 answer.set_exception(_refusal(reply))
             else:
                 answer.set_result(reply)
+        wrote = any(command[1] in self._writing for command, _ in asked)
+        await self._note([reply for reply in replies if isinstance(reply, Exception)], wrote)
 
     async def _replies(self, commands: list[Command]) -> list[Any]:
         """An answer or an error for each."""
@@ -165,11 +175,19 @@ class Pipelines:
         elif self._failing and not errors and wrote:
             logger.warning("the session store at %s answers again", self._address)
             self._failing = False
-        if self._address.kind == "cluster":
-            if any(not isinstance(error, ResponseError) for error in errors):
-                await self.client.aclose()  # it finds out anew who is in the cluster
+        lost = any(not isinstance(error, ResponseError) for error in errors)
+        if self._address.kind == "cluster" and lost:
+            await self._look_for_primaries()
         elif any(isinstance(error, ReadOnlyError) for error in errors):
-            await self.client.connection_pool.disconnect(inuse_connections=False)
+            await self.client.connection_pool.disconnect(inuse_connections=False)  # the name may lead elsewhere by now
+
+    async def _look_for_primaries(self) -> None:
+        """Of a cluster, in which a replica may have taken the place of one; at most once a second."""
+        now = asyncio.get_running_loop().time()
+        if now - self._looked >= LOOKING_SECONDS:
+            self._looked = now
+            with suppress(RedisError, OSError):
+                await self.client.nodes_manager.initialize()
 
 
 def _refusal(error: Exception) -> StoreUnavailable:

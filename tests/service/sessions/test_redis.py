@@ -17,7 +17,7 @@ from service.errors import StoreUnavailable
 from service.sessions import Gone, Record, Superseded, Unfit, check_store
 from service.sessions.addresses import Address
 from service.sessions.redis import RedisStore
-from tests.redis_server import RedisServer, redis_cluster, redis_sentinel, redis_server, speaks_tls
+from tests.redis_server import RedisServer, redis_cluster, redis_sentinel, redis_server, speaks_tls, wait_until
 from tests.server import HOST, free_port
 from tests.service.sessions.test_stores import LIMITS, Clock, record
 
@@ -404,17 +404,13 @@ def test_sentinels_lead_to_the_new_primary() -> None:
     async def run(url: str, primary: RedisServer) -> None:
         async with opened(url) as store:
             await put(store)
-            assert await primary_has(primary, replicas=1)
+            wait_until(lambda: primary.ask("WAIT", 1, 1000) == 1)
             primary.end(signal.SIGKILL)
             with pytest.raises(StoreUnavailable):
                 await store.get("a")
             await recovers(lambda: put(store, "b", 2))
             assert (await step_of(store), await step_of(store, "b")) == (1, 2)
             await store.check()
-
-    async def primary_has(primary: RedisServer, replicas: int) -> bool:
-        acknowledged: int = primary.ask("WAIT", replicas, 5000)
-        return acknowledged == replicas
 
     with redis_server() as primary, redis_server(replicaof=f"{HOST} {primary.port}"), redis_sentinel(primary) as port:
         asyncio.run(run(f"redis+sentinel://{HOST}:{port}/sessions", primary))
@@ -427,7 +423,7 @@ def test_a_cluster_goes_on_with_a_replica() -> None:
             keys = [f"session-{number}" for number in range(30)]
             for key in keys:
                 await put(store, key)
-            assert nodes[0].ask("WAIT", 1, 5000) == 1
+            wait_until(lambda: nodes[0].ask("WAIT", 1, 1000) == 1)
             nodes[0].end(signal.SIGKILL)
             await recovers(lambda: put_all(store, keys, 2))
             assert [await step_of(store, key) for key in keys] == [2] * len(keys)
