@@ -55,6 +55,11 @@ class RedisServer:
         calls: int = self.ask("INFO", "commandstats").get("cmdstat_evalsha", {"calls": 0})["calls"]
         return calls
 
+    def is_replicated(self) -> bool:
+        """Whether its replica has all that was written so far."""
+        state = self.ask("INFO", "replication")
+        return bool(state.get("slave0", {}).get("offset", -1) >= state["master_repl_offset"])
+
     def start(self) -> None:
         """Returns when it answers and has read what it had kept."""
         options = self._options | {"port": str(self.port), "bind": HOST, "dir": str(self._folder)}

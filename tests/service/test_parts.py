@@ -235,7 +235,7 @@ def test_a_forecast_that_fails_takes_its_step_back(monkeypatch: pytest.MonkeyPat
         raise NumericalFailure("not finite")
 
     with monkeypatch.context() as patched:
-        patched.setattr(engine, "_free", fail)
+        patched.setattr(engine.model, "forecast", fail)
         with pytest.raises(NumericalFailure):
             infer(engine, [2.0], Part(start=False, horizon=1))
     assert infer(engine, [3.0], expected=1).answer["predictions"] == oracle([1.0, 3.0])[-1:]

@@ -223,7 +223,7 @@ class Sessions(RuleBasedStateMachine):
         self.stack = ExitStack()
         self.folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory()))
         self.run = self.stack.enter_context(asyncio.Runner()).run
-        for module in ("engine", "custody", "stepping"):
+        for module in ("model", "custody", "stepping"):
             self.stack.enter_context(mock.patch(f"service.{module}.time", self.clock))
         self.start()
 

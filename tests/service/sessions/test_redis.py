@@ -404,7 +404,7 @@ def test_sentinels_lead_to_the_new_primary() -> None:
     async def run(url: str, primary: RedisServer) -> None:
         async with opened(url) as store:
             await put(store)
-            wait_until(lambda: primary.ask("WAIT", 1, 1000) == 1)
+            wait_until(primary.is_replicated)
             primary.end(signal.SIGKILL)
             with pytest.raises(StoreUnavailable):
                 await store.get("a")
@@ -423,7 +423,7 @@ def test_a_cluster_goes_on_with_a_replica() -> None:
             keys = [f"session-{number}" for number in range(30)]
             for key in keys:
                 await put(store, key)
-            wait_until(lambda: nodes[0].ask("WAIT", 1, 1000) == 1)
+            wait_until(nodes[0].is_replicated)
             nodes[0].end(signal.SIGKILL)
             await recovers(lambda: put_all(store, keys, 2))
             assert [await step_of(store, key) for key in keys] == [2] * len(keys)
