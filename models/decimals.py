@@ -22,8 +22,8 @@ def power(exponent):
 
 @inlined
 def decade(x):
-    """floor(log10(x)), at least -100 and at most 8."""
-    x = max(min(x, 1e8), 1e-100)
+    """floor(log10(x)), at least -100 and at most 8, which is also that of NaN."""
+    x = max(1e-100, min(1e8, x))  # in this order, of which a comparison with NaN leaves the first
     below = (((np.float64(x).view(np.int64) >> 52) - 1023) * 315653) >> 20  # by its exponent: 315653 / 2^20 is log10(2)
     return below + (x >= power(below + 1))
 
