@@ -82,6 +82,7 @@ def test_two_replicas_share_one_store_that_forgets_nothing(services: Services) -
     command = " ".join(services["redis"]["command"])
     assert "--maxmemory-policy noeviction" in command
     assert "--appendonly yes" in command
+    assert "--protected-mode no" in command  # else it refuses every other container
     assert [one["target"] for one in services["redis"]["volumes"]] == ["/data"]
 
 
