@@ -12,10 +12,15 @@ DATA = training/series
 SEEDS = 5
 JOBS = 2
 
-# Load test: users, duration, and the p99 in milliseconds above which it fails.
+# Load tests: clients that wait for their answers, or RATE (turns/s) of an open loop; how long; the p99 in milliseconds
+# that is promised; more options, as `.venv/bin/python -m tests.load run --help` lists them.
 USERS = 50
-DURATION = 20s
+RATE =
+SECONDS = 20
 P99 = 250
+LOAD =
+SOAK_RATE = 300
+SOAK_SECONDS = 1800
 
 # Benchmarks: options and sections, as `.venv/bin/python -m tests.benchmarks --help` lists them.
 BENCH =
@@ -28,7 +33,7 @@ IMAGE = elman:latest
 export BENTOML_DO_NOT_TRACK = True
 
 .DEFAULT_GOAL = help
-.PHONY: help serve train test check format accuracy load bench bench-peers build container test-container clean
+.PHONY: help serve train test check format accuracy load load-soak load-limit bench bench-peers build container test-container clean
 
 help: ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -56,8 +61,15 @@ accuracy: $(VENV)/serve.stamp ## measure the defaults, trained and live, on ever
 	$(BIN)/python -m training accuracy $(DATA) --seeds $(SEEDS) --jobs $(JOBS)
 	$(BIN)/python -m tests.accuracy $(DATA) --seeds $(SEEDS) --jobs $(JOBS)
 
-load: $(VENV)/test.stamp $(CHECKPOINT) ## load test with checked predictions: USERS, DURATION, P99 (ms)
-	$(BIN)/python -m tests.load.run --users $(USERS) --duration $(DURATION) --p99 $(P99)
+load: $(VENV)/test.stamp $(CHECKPOINT) ## load test, every answer checked: USERS or RATE (turns/s), SECONDS, P99 (ms), LOAD="--shape spike"
+	$(BIN)/python -m tests.load run $(if $(RATE),--rate $(RATE)) --users $(USERS) --seconds $(SECONDS) --objective "p99 <= $(P99)" $(LOAD)
+
+load-soak: $(VENV)/test.stamp $(CHECKPOINT) ## half an hour of sessions that come and go: memory and descriptors must stay as they are: SOAK_RATE
+	$(BIN)/python -m tests.load run --name soak --rate $(SOAK_RATE) --seconds $(SOAK_SECONDS) --longest 60 \
+		--setting ELMAN_SESSION_IDLE_SECONDS=30 --setting ELMAN_MAX_GONE=10000 --objective tests/load/soak.objectives $(LOAD)
+
+load-limit: $(VENV)/test.stamp $(CHECKPOINT) ## find the highest rate of arrivals (turns/s) at which p99 stays under P99 (ms)
+	$(BIN)/python -m tests.load limit --p99 $(P99) $(LOAD)
 
 bench: $(VENV)/test.stamp $(CHECKPOINT) ## time the service and the step beside others (needs wrk): BENCH="--rounds 3 services"
 	$(BIN)/python -m tests.benchmarks $(BENCH)

@@ -61,8 +61,8 @@ class Settings(BaseSettings):
     max_sessions: int = Field(
         1_000_000,
         ge=1,
-        description="Sessions held at most. A full store refuses new ones and evicts no live one. With Redis its memory "
-        "is the limit.",
+        description="Sessions held at most. A full store refuses new ones and evicts no live one. With Redis its "
+        "memory is the limit.",
     )
     max_session_bytes: int = Field(
         1_073_741_824, ge=1024, description="Memory for sessions at most, in bytes; as for their number."

@@ -1,120 +1,184 @@
-"""Users that each feed a series of their own to the service and compare every answer with the oracle's.
+"""What Locust runs: `locust -f tests/load/locustfile.py --headless --host URL …`; docs/load.md has whole commands.
 
-Started by `python -m tests.load.run`, or by hand: `locust -f tests/load/locustfile.py --host URL`.
+`python -m tests.load` starts it for you, and judges what it has counted.
 """
 
+import gc
+import json
 import random
-from collections.abc import Callable, Iterator, Mapping
-from http import HTTPStatus
-from itertools import chain
+import time
+from argparse import Namespace
+from math import ceil
+from pathlib import Path
 from typing import Any
 
 import gevent
-import locust
-import torch
-from locust import FastHttpUser, events, poisson, task
-from locust.argument_parser import LocustArgumentParser
-from locust.contrib.fasthttp import ResponseContextManager
+from locust import LoadTestShape, events
+from locust.argument_parser import LocustArgumentParser, parse_options
 from locust.env import Environment
-from locust.runners import WorkerRunner
+from locust.runners import MasterRunner, WorkerRunner
 
-from models import CheckpointError, load
-from service.settings import DEFAULT_CHECKPOINT
-from tests.load.oracle import Oracle, Stream
-from tests.load.summary import Summary
+from models import CheckpointError
+from models import load as load_checkpoint
+from tests.load import options, users
+from tests.load.doors import CEILING, DOORS, Conversation
+from tests.load.doors.forecasts import LEVELS
+from tests.load.faults import Faults
+from tests.load.oracle import Oracle
+from tests.load.shapes import SHAPES
+from tests.load.tally import Tally
+from tests.load.users import (
+    BatchUser,
+    CeilingUser,
+    ChunkUser,
+    ForecastUser,
+    OpenLoop,
+    ProtocolUser,
+    SessionUser,
+    SingleValueUser,
+    TokenUser,
+)
 
-REQUESTS_PER_SECOND = 10  # of one user
-LONGEST_CHUNK = 8
-LONGEST_FORECAST = 8
+__all__ = [
+    "BatchUser",
+    "CeilingUser",
+    "ChunkUser",
+    "ForecastUser",
+    "OpenLoop",
+    "ProtocolUser",
+    "SessionUser",
+    "SingleValueUser",
+    "TokenUser",
+]
 
-torch.set_num_threads(1)  # the other core is the service's
-locust.stats.bucket_response_time = lambda milliseconds: round(milliseconds, 1)  # type: ignore[assignment, return-value]  # its own are whole milliseconds; any number does
+CONCLUDE, TOLD = "conclude", "told"
+"""What a master says to its workers at the end, and they to it."""
+
+STOP_SECONDS = 60
+DRAIN_SECONDS = 1
+"""After an open loop, for what was due at its end."""
+
+tally = Tally()
 
 
-class StreamUser(FastHttpUser):
-    """One stream: mostly single values, some chunks, and a look ahead now and then."""
+class Shaped(LoadTestShape):
+    """So many users of the closed loop at each moment."""
 
-    wait_time = poisson(REQUESTS_PER_SECOND)
-    streams: Iterator[Stream]
-    stream: Stream
+    abstract = True  # else Locust would take it for every test
 
-    def on_start(self) -> None:
-        """Begin a series, whose predictions are all known by now."""
-        self.stream = next(self.streams)
-        self.wait()  # type: ignore[no-untyped-call]  # unannotated; without it all users would come at once
+    def __init__(self, most: int, seconds: float, shape: str) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # Locust's classes are unannotated
+        self._most, self._seconds, self._share = most, seconds, SHAPES[shape]
 
-    @task(8)
-    def predict(self) -> None:
-        """One value, as it happens."""
-        self._predict(1)
-
-    @task(2)
-    def predict_chunk(self) -> None:
-        """Some values at once."""
-        self._predict(random.randint(2, LONGEST_CHUNK), "/predict (chunk)")
-
-    @task(1)
-    def forecast(self) -> None:
-        """Look ahead, once there is a session."""
-        stream, horizon = self.stream, random.randint(1, LONGEST_FORECAST)
-        if stream.step == 0:
-            self.predict()
-            return
-        with self._post("/forecast", {"session_id": stream.session_id, "horizon": horizon}) as response:
-            self._judge(response, lambda answer: stream.fault_in_forecast(answer, horizon))
-
-    def _predict(self, count: int, name: str | None = None) -> None:
-        stream = self.stream
-        values = stream.take(count)
-        with self._post("/predict", {"session_id": stream.session_id, "values": values}, name) as response:
-            self._judge(response, lambda answer: stream.fault_in_prediction(answer, len(values)))
-        if stream.exhausted:
-            self.stream = next(self.streams)
-
-    def _post(self, path: str, body: Mapping[str, Any], name: str | None = None) -> ResponseContextManager:
-        return self.client.post(path, json=body, name=name, catch_response=True)
-
-    def _judge(self, response: ResponseContextManager, find_fault: Callable[[Mapping[str, Any]], str | None]) -> None:
-        """Report what is wrong with an answer, and go on with another stream: this one's context is in doubt."""
-        if response.status_code == 0:
-            fault: str | None = f"no answer: {response.request_meta['exception']}"
-        elif response.status_code != HTTPStatus.OK:
-            fault = f"refused with {response.status_code}"
-        else:
-            fault = find_fault(response.json())
-        if fault is not None:
-            response.failure(fault)  # type: ignore[no-untyped-call]  # unannotated
-            self.stream = next(self.streams)
+    def tick(self) -> tuple[int, float]:
+        """Users, and how many of them come a second. The end is not its business."""
+        elapsed = self.get_run_time() / self._seconds  # type: ignore[no-untyped-call]  # as above
+        return max(1, ceil(self._most * self._share(min(elapsed, 1.0)))), 1000.0
 
 
 @events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]  # Locust leaves its events unannotated
 def _add_arguments(parser: LocustArgumentParser) -> None:
-    parser.add_argument("--p99-limit", type=float, metavar="MS", help="fail when the p99 is over this")
-    parser.add_argument(
-        "--checkpoint",
-        env_var="ELMAN_CHECKPOINT",
-        default=str(DEFAULT_CHECKPOINT),
-        help="what the service is compared with",
-    )
+    options.add_to(parser)
+    parser.add_argument("--record", metavar="FILE", help="write what was counted, for `python -m tests.load report`")
+
+
+def _consulted(chosen: Namespace) -> Oracle:
+    """Before there is a process that somebody waits for, and once for all that are forked."""
+    try:
+        oracle = Oracle(load_checkpoint(chosen.checkpoint), chosen.tolerance)
+    except CheckpointError as error:
+        raise SystemExit(f"load test: {error}") from None
+    for level in LEVELS:  # the first of each takes longer
+        oracle.forecast(oracle.series[0], 1, 1, level)
+    gc.collect()
+    gc.freeze()  # a collection over all that the oracle knows takes long enough to be seen in the latencies
+    gevent.get_hub().loop.update_now()  # its clock stood still meanwhile
+    return oracle
+
+
+oracle = _consulted(parse_options())
 
 
 @events.init.add_listener  # type: ignore[untyped-decorator]  # as above
-def _consult_oracle(environment: Environment, **_: Any) -> None:
-    assert environment.parsed_options
-    try:
-        oracle = Oracle(load(environment.parsed_options.checkpoint))
-    except CheckpointError as error:
-        raise SystemExit(f"load test: {error}") from None
-    streams = oracle.streams()
-    StreamUser.streams = chain((next(streams),), streams)  # the first are predicted before the clock starts
-    gevent.get_hub().loop.update_now()  # its clock stood still meanwhile, and would end the test that much too soon
+def _prepare(environment: Environment, **_: Any) -> None:
+    chosen = environment.parsed_options
+    assert chosen
+    random.seed()  # processes are forks of one
+    client = users.Client
+    client.oracle, client.tally, client.faults = oracle, tally, Faults(chosen.faults)
+    client.api_key = chosen.api_key
+    Conversation.longest_stream = chosen.longest
+    if chosen.rate:
+        environment.user_classes = [OpenLoop]
+        OpenLoop.rate, OpenLoop.sessions = chosen.rate / chosen.num_users, ceil(chosen.sessions / chosen.num_users)
+        OpenLoop.seconds, OpenLoop.shape, OpenLoop.even = chosen.seconds, chosen.shape, chosen.even
+        OpenLoop.doors = chosen.doors
+    else:
+        users.ClosedLoop.pace = chosen.pace
+        wanted = {{**DOORS, **CEILING}[name] for name in chosen.doors}
+        environment.user_classes = [user for user in environment.user_classes if getattr(user, "door", None) in wanted]
+        if chosen.shape != "steady" and not isinstance(environment.runner, WorkerRunner):
+            environment.shape_class = Shaped(chosen.num_users, chosen.seconds, chosen.shape)
+    if isinstance(environment.runner, WorkerRunner):
+        environment.runner.register_message(CONCLUDE, _conclude_here)
+    elif isinstance(environment.runner, MasterRunner):
+        environment.runner.register_message(TOLD, lambda environment, msg: tally.add(msg.data))
+
+
+@events.report_to_master.add_listener  # type: ignore[untyped-decorator]  # as above
+def _tell(data: dict[str, Any], **_: Any) -> None:
+    data["tally"] = tally.plain()
+    tally.clear()
+
+
+@events.worker_report.add_listener  # type: ignore[untyped-decorator]  # as above
+def _hear(data: dict[str, Any], **_: Any) -> None:
+    tally.add(data["tally"])
+
+
+@events.test_start.add_listener  # type: ignore[untyped-decorator]  # as above
+def _note_start(environment: Environment, **_: Any) -> None:
+    tally.began = time.time()
+    chosen, runner = environment.parsed_options, environment.runner
+    assert chosen
+    if not isinstance(runner, WorkerRunner):
+        gevent.spawn_later(chosen.seconds + (DRAIN_SECONDS if chosen.rate else 0), _end, runner)
+
+
+def _end(runner: Any) -> None:
+    """Not by Locust's --run-time, which does not wait for what workers have still to tell."""
+    if isinstance(runner, MasterRunner):
+        workers, patience = runner.worker_count, time.monotonic() + STOP_SECONDS
+        runner.send_message(CONCLUDE)
+        while tally.facts[(TOLD,)] < workers and time.monotonic() < patience:
+            gevent.sleep(0.05)
+        if missing := workers - tally.facts[(TOLD,)]:
+            tally.wrong("a worker did not tell what it counted", f"{missing} of {workers}", missing)
+    else:
+        runner.stop()
+    runner.quit()
+
+
+def _conclude_here(environment: Environment, **_: Any) -> None:
+    """A worker stops, and tells the last that it has counted."""
+    assert isinstance(environment.runner, WorkerRunner)
+    environment.runner.stop()
+    tally.facts[(TOLD,)] += 1
+    environment.runner.send_message(TOLD, tally.plain())
+    tally.clear()
 
 
 @events.quitting.add_listener  # type: ignore[untyped-decorator]  # as above
 def _conclude(environment: Environment, **_: Any) -> None:
     if isinstance(environment.runner, WorkerRunner):
         return  # the master has the sum of all workers
-    assert environment.parsed_options
-    summary = Summary.of(environment, environment.parsed_options.p99_limit)
-    print(summary)
-    environment.process_exit_code = 1 if summary.faults else 0
+    chosen = environment.parsed_options
+    assert chosen
+    for crash in environment.runner.exceptions.values() if environment.runner else ():
+        tally.wrong(f"crashed: {crash['msg']}", crash["traceback"], crash["count"])
+    environment.process_exit_code = 0  # whether it is good is judged by whoever reads the record
+    if chosen.record:
+        processes = max(tally.facts[(TOLD,)], 1)
+        load = {name: getattr(chosen, name) for name in ("rate", "seconds", "shape", "doors", "faults", "num_users")}
+        record = {"load": {**load, "processes": processes}, "began": tally.began, "tally": tally.plain()}
+        Path(chosen.record).write_text(json.dumps(record))

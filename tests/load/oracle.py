@@ -1,139 +1,161 @@
 """What the service has to answer: the same checkpoint, run offline over whole series before the first request.
 
-Axes: B streams, T time, F features.
+Axes: B streams, T time, F features, O targets.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 
 from models import Checkpoint
-from models.predictor import Context, Values, Watch
+from models.predictor import Context, Values
+from tests.load.series import draw
 
-LENGTH = 1000  # observations in a series
-BATCH = 64  # series that are drawn and predicted at once, which takes no longer than one
-MISSING = 0.01  # share of the observations
-TOLERANCE = 1e-5  # scaled units
+SERIES = 256
+"""Series that are drawn; streams under many more ids follow them, at paces of their own."""
 
-TOLERANCE_P = 1e-3
-TOLD = ("lower", "upper", "anomaly")
+LENGTH = 512
+"""Observations in a series."""
 
-WRONG = "wrong prediction"
-WRONG_INTERVAL = "wrong interval"
+CPU_TOLERANCE, GPU_TOLERANCE = 1e-6, 1e-5
+"""In scaled units, of what the device computes."""
+
+P_TOLERANCE = 100
+"""The same for p-values: so many times as much, as there is no unit."""
+
+SMALLEST = 1e-9
+
+BOUNDS = ("lower", "upper")
+Plain = list[Any]
+
+
+class Wrong(Exception):
+    """An answer is not the right one. kind: which part of it; place: which of several numbers; the message has what was
+    got and what was expected.
+    """
+
+    def __init__(self, kind: str, got: object, expected: object, place: int = 0) -> None:
+        super().__init__(f"got {got!r}, expected {expected!r}")
+        self.kind, self.place = f"wrong {kind}", place
+
+
+@dataclass(frozen=True)
+class Series:
+    """One series and everything that must be answered to it, as JSON has it: T rows of numbers, or of lists.
+
+    parts: predictions, and lower, upper, anomaly if the checkpoint knows of its errors. alarms: step at which the alarm
+    began that runs after each observation, 0: none does.
+    """
+
+    values: Plain
+    parts: Mapping[str, Plain]
+    alarms: list[int]
+    raw: Values
 
 
 class Oracle:
-    """A checkpoint that draws series in the scale of its training data, and knows every prediction for them."""
+    """A checkpoint that knows every answer."""
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        tolerance: float = CPU_TOLERANCE,
+        *,
+        series: int = SERIES,
+        length: int = LENGTH,
+        seed: int | None = None,
+    ) -> None:
         self.model = checkpoint.fingerprint[:12]
         self.predictor = checkpoint.predictor("cpu")
+        scale = np.array(self.predictor.scaler.scale[: self.predictor.targets])
+        self._tolerances = (tolerance * scale).tolist()
+        self._p_tolerances = [tolerance * P_TOLERANCE] * len(scale)
+        self.series = self._drawn(np.random.default_rng(seed), series, length)
 
-    def streams(self) -> Iterator["Stream"]:
-        """Streams without end, each with a noisy sine of its own."""
-        generator = np.random.default_rng()
-        while True:
-            values = self._draw(generator)
-            observed = self.predictor.observe(values, self.predictor.zero_context(BATCH))
-            for number in range(BATCH):
-                yield Stream(self, values[number], observed.predictions[number], _told(observed.watch, number))
+    def check(self, kind: str, got: object, expected: Plain) -> None:
+        """Compare numbers from the wire with what they have to be.
 
-    def near(self, answer: object, expected: Values) -> bool:
-        """Whether an answer from the wire is the expected values (T, F), within TOLERANCE."""
-        try:
-            values = np.array(answer, dtype=float).reshape(-1, self.predictor.features)
-        except (TypeError, ValueError):
-            return False
-        scale = np.array(self.predictor.scaler.scale)
-        return values.shape == expected.shape and bool((np.abs(values - expected) <= TOLERANCE * scale).all())
+        Raises:
+            Wrong: they are others, more or fewer.
+        """
+        tolerances = self._p_tolerances if kind == "anomaly" else self._tolerances
+        if not isinstance(got, list) or len(got) != len(expected):
+            raise Wrong(kind, got, expected)
+        for place, (found, right) in enumerate(zip(got, expected, strict=True)):
+            if not _near(found, right, tolerances):
+                raise Wrong(kind, found, right, place)
 
-    def tells(self, answer: Mapping[str, Any], expected: Mapping[str, Values]) -> bool:
-        """Whether an answer has the expected bounds and p-values (T, F), NaN = null, and no others."""
-        if {name for name in TOLD if name in answer} != expected.keys():
-            return False
-        for name, values in expected.items():
-            tolerance = TOLERANCE_P if name == "anomaly" else TOLERANCE * np.array(self.predictor.scaler.scale)
-            try:
-                found = np.array(answer[name], dtype=float).reshape(-1, self.predictor.features)
-            except (TypeError, ValueError):
-                return False
-            if found.shape != values.shape or (np.isnan(found) != np.isnan(values)).any():
-                return False
-            if (np.abs(found - values) > tolerance).any():
-                return False
-        return True
+    def check_forecast(self, answer: Mapping[str, Any], series: Series, step: int, horizon: int, level: float) -> None:
+        """Compare a forecast after so many observations of a series.
 
-    def _draw(self, generator: np.random.Generator) -> Values:
-        """-> (B, T, F) raw units, NaN = missing"""
-        scaler, shape = self.predictor.scaler, (BATCH, 1, self.predictor.features)
-        period, phase = generator.uniform(5, 50, shape), generator.uniform(0, 2 * np.pi, shape)
-        sine = np.sin(2 * np.pi * np.arange(LENGTH)[:, None] / period + phase)  # (B, T, F)
-        values: Values = np.array(scaler.mean) + scaler.scale * (sine + generator.normal(0, 0.3, sine.shape))
-        values[generator.random(sine.shape) < MISSING] = np.nan
-        return values
+        Raises:
+            Wrong: it is another.
+        """
+        expected = self.forecast(series, step, horizon, level)
+        for name in ("forecast", *BOUNDS):
+            if name in expected:
+                self.check(name, answer.get(name), expected[name])
+            elif name in answer:
+                raise Wrong(name, answer[name], None)
+
+    def forecast(self, series: Series, step: int, horizon: int, level: float) -> dict[str, Plain]:
+        """What lies ahead after so many observations of a series, and its bounds if they are known."""
+        calibrated = self.predictor.calibration is not None
+        forecast = self.predictor.forecast(self.context(series, step), horizon, level if calibrated else None)
+        parts = {"forecast": forecast.path, "lower": forecast.lower, "upper": forecast.upper}
+        return {name: _plain(part[0]) for name, part in parts.items() if part is not None}
+
+    def context(self, series: Series, step: int) -> Context:
+        """What a stream carries after so many observations of a series, (1, C)."""
+        zero = self.predictor.zero_context()
+        return self.predictor.observe(series.raw[None, :step], zero).context if step else zero
+
+    def _drawn(self, generator: np.random.Generator, count: int, length: int) -> list[Series]:
+        values = draw(self.predictor.scaler, generator, count, length)
+        context = self.predictor.zero_context(count)
+        told: dict[str, list[Values]] = {}
+        ages = np.zeros((length, count, 2), np.int64)
+        for t in range(length):
+            observed = self.predictor.observe(values[:, t : t + 1], context)
+            context = observed.context
+            ages[t] = self.predictor.alarms(context, slice(None))
+            told.setdefault("predictions", []).append(observed.predictions)
+            if observed.watch is not None:
+                for name in (*BOUNDS, "anomaly"):
+                    told.setdefault(name, []).append(getattr(observed.watch, name))
+        whole = {name: np.concatenate(parts, axis=1) for name, parts in told.items()}  # (B, T, O)
+        since, over = ages[..., 0].T, ages[..., 1].T  # (B, T)
+        began = np.where((since > 0) & (over == 0), np.arange(1, length + 1) - since + 1, 0)
+        return [
+            Series(
+                _plain(values[number]),
+                {name: _plain(part[number]) for name, part in whole.items()},
+                began[number].tolist(),
+                values[number],
+            )
+            for number in range(count)
+        ]
 
 
-def _told(watch: Watch | None, number: int) -> dict[str, Values]:
-    return {} if watch is None else {name: getattr(watch, name)[number] for name in TOLD}
+def _plain(part: Values) -> Plain:
+    """(T, F) -> T numbers, or lists of F; None for NaN"""
+    plain: Plain = np.where(np.isnan(part), None, part).tolist()  # type: ignore[call-overload]  # JSON's null
+    return [row[0] for row in plain] if part.shape[1] == 1 else plain
 
 
-@dataclass
-class Stream:
-    """A series under a session id that no other stream has, and how much of it has been sent.
+def _near(got: object, expected: object, tolerances: Sequence[float]) -> bool:
+    if isinstance(expected, list):
+        return (
+            isinstance(got, list)
+            and len(got) == len(expected)
+            and all(_close(*pair) for pair in zip(got, expected, tolerances, strict=True))
+        )
+    return _close(got, expected, tolerances[0])
 
-    values, predictions: (T, F) raw units; predictions[t] is for the value after values[t]. told: bounds and p-values,
-    (T, F) each, if the checkpoint knows of its errors.
-    """
 
-    oracle: Oracle
-    values: Values
-    predictions: Values
-    told: Mapping[str, Values]
-    session_id: str = field(default_factory=lambda: f"load-{uuid4().hex}")
-    step: int = 0
-    _context: Context = field(init=False, repr=False)
-    _context_step: int = field(init=False, repr=False, default=0)
-
-    def __post_init__(self) -> None:
-        self._context = self.oracle.predictor.zero_context()
-
-    @property
-    def exhausted(self) -> bool:
-        """Whether everything has been sent."""
-        return self.step == len(self.values)
-
-    def take(self, count: int) -> list[Any]:
-        """The next observations as they go over the wire; fewer at the end of the series."""
-        part = self.values[self.step : self.step + count]
-        self.step += len(part)
-        plain: list[Any] = np.where(np.isnan(part), None, part).tolist()  # type: ignore[call-overload]  # JSON's null
-        return [observation[0] if len(observation) == 1 else observation for observation in plain]
-
-    def fault_in_prediction(self, answer: Mapping[str, Any], count: int) -> str | None:
-        """What is wrong with the answer to the last `count` observations taken; None: nothing."""
-        last = slice(self.step - count, self.step)
-        if not self.oracle.near(answer.get("predictions"), self.predictions[last]):
-            return WRONG
-        if not self.oracle.tells(answer, {name: part[last] for name, part in self.told.items()}):
-            return WRONG_INTERVAL
-        if answer.get("session_id") != self.session_id:
-            return "wrong session"
-        return self._fault_in_position(answer)
-
-    def fault_in_forecast(self, answer: Mapping[str, Any], horizon: int) -> str | None:
-        """What is wrong with the answer to a forecast after the observations taken so far; None: nothing."""
-        unseen = self.values[None, self._context_step : self.step]
-        if unseen.size:
-            self._context = self.oracle.predictor.observe(unseen, self._context).context
-            self._context_step = self.step
-        if not self.oracle.near(answer.get("forecast"), self.oracle.predictor.forecast(self._context, horizon).path[0]):
-            return WRONG
-        return self._fault_in_position(answer)
-
-    def _fault_in_position(self, answer: Mapping[str, Any]) -> str | None:
-        if answer.get("step") != self.step:
-            return "wrong step"
-        return None if answer.get("model") == self.oracle.model else "wrong model"
+def _close(got: object, expected: Any, tolerance: float) -> bool:
+    if expected is None or not isinstance(got, int | float):
+        return got is expected
+    return bool(abs(got - expected) <= tolerance + SMALLEST)

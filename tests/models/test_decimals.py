@@ -9,8 +9,8 @@ from models.decimals import decade
 
 
 @njit
-def decade_of(x):
-    return decade(x)
+def decade_of(x: float) -> int:
+    return int(decade(x))
 
 
 @pytest.mark.parametrize(
