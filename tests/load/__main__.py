@@ -22,7 +22,6 @@ WARMUP_SECONDS = 1
 
 def main(arguments: list[str] | None = None) -> int:
     """-> the exit code: 0 if every objective is met, 1 if not, 2 if it could not be tried"""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(FAILED))  # on the way out the service is stopped
     chosen, extra = _parser().parse_known_args(arguments)
     try:
         code: int = chosen.command(chosen, extra)
@@ -167,4 +166,5 @@ def _compare(chosen: Namespace, _: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(FAILED))  # on the way out the service is stopped
     sys.exit(main())

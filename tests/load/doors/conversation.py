@@ -192,8 +192,10 @@ class Conversation(ABC):
         else:
             self.act()
         if self.room < SPARE:
-            self.finish()
-            self._begin()
+            try:
+                self.finish()
+            finally:
+                self._begin()
 
     def _begin(self) -> None:
         self._pending, self._tries = None, 0

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from tests.load.doors.native import Chunks
 from tests.load.oracle import Wrong
-from tests.load.wire import Reply
+from tests.load.wire import Abandoned, Reply, Unavailable
 
 SHARE = 0.3
 """Of the turns; in the others the stream goes on."""
@@ -88,7 +88,10 @@ class Custody(Chunks):
                 self.mine.check_place(reply.answer, step)
 
         path = f"/sessions/{session_id}"
-        self.ask(self.door, path, body, judge=judge, method="PUT", headers=headers)
+        try:
+            self.ask(self.door, path, body, judge=judge, method="PUT", headers=headers)
+        except Unavailable:  # it says no step of its own, so nobody knows where the session is now
+            raise Abandoned from None
 
     def send(self, *arguments: Any, **options: Any) -> None:
         """What is a prediction is counted where it belongs."""

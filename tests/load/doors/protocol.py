@@ -52,7 +52,7 @@ class Protocol(SingleValues):
         features = self.oracle.predictor.features
         flat = values if features == 1 else [number for row in values for number in row]
         parameters: dict[str, Any] = {"sequence_id": self.sequence, "step": step, "binary_data_output": self.binary}
-        if step == 0:
+        if self.mine.step == step == 0:
             parameters["sequence_start"] = True
         tensor = {"name": "values", "datatype": "FP64", "shape": [len(values), features], "data": flat}
         return {"inputs": [tensor], "parameters": parameters}
