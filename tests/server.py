@@ -7,12 +7,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import httpx2
 
 ROOT = Path(__file__).parents[1]
 HOST = "127.0.0.1"
@@ -120,6 +121,21 @@ def running(
             yield server
         finally:
             _stop(server)
+
+
+def wait_until(done: Callable[[], bool], *, seconds: float = 20) -> None:
+    """Returns when it is so; while nobody answers, it is not.
+
+    Raises:
+        AssertionError: it is not so in time.
+    """
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with suppress(httpx.TransportError, httpx2.TransportError):
+            if done():
+                return
+        time.sleep(0.05)
+    raise AssertionError(f"not within {seconds:g} s")
 
 
 def free_port() -> int:

@@ -34,8 +34,8 @@ logger = logging.getLogger("elman")
 class Pipelines:
     """Commands on their way to Redis: at most MAX_FLYING pipelines, what comes meanwhile shares the next ones.
 
-    Whoever asks is told after `seconds` at the latest. A pipeline is never cut off: an answer that nobody waits for any
-    more is still read, so that it is not taken for the answer to another question.
+    Whoever asks is told after `seconds` at the latest. Until it is closed no pipeline is cut off: an answer that nobody
+    waits for any more is still read, so that it is not taken for the answer to another question.
     """
 
     def __init__(self, address: Address, seconds: float) -> None:

@@ -2,18 +2,16 @@
 
 import re
 import subprocess
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
 
 from tests.deploy.programs import DEPLOY, find
-from tests.server import HOST, free_port
+from tests.server import HOST, free_port, wait_until
 
 FILE = DEPLOY / "haproxy.cfg"
-READY_SECONDS = 15
 
 
 @contextmanager
@@ -32,14 +30,3 @@ def haproxy(folder: Path, *ports: int) -> Iterator[httpx2.Client]:
     finally:
         process.terminate()
         process.wait(15)
-
-
-def wait_until(done: Callable[[], bool]) -> None:
-    """Errors of the transport are a no."""
-    deadline = time.monotonic() + READY_SECONDS
-    while time.monotonic() < deadline:
-        with suppress(httpx2.TransportError):
-            if done():
-                return
-        time.sleep(0.05)
-    raise AssertionError(f"not within {READY_SECONDS} s")

@@ -10,9 +10,9 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.deploy.front import FILE, haproxy, wait_until
+from tests.deploy.front import FILE, haproxy
 from tests.deploy.programs import ask
-from tests.server import HOST, free_port
+from tests.server import HOST, free_port, wait_until
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
 NOT_READY = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 2\r\n\r\n{}"

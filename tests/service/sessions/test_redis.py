@@ -17,8 +17,8 @@ from service.errors import StoreUnavailable
 from service.sessions import Gone, Record, Superseded, Unfit, check_store
 from service.sessions.addresses import Address
 from service.sessions.redis import RedisStore
-from tests.redis_server import RedisServer, redis_cluster, redis_sentinel, redis_server, speaks_tls, wait_until
-from tests.server import HOST, free_port
+from tests.redis_server import RedisServer, redis_cluster, redis_sentinel, redis_server, speaks_tls
+from tests.server import HOST, free_port, wait_until
 from tests.service.sessions.test_stores import LIMITS, Clock, record
 
 SECONDS = 0.5  # a store's patience
