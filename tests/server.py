@@ -75,7 +75,7 @@ def serving(
     variables = {name.upper(): value for name, value in environment.items()}
     if checkpoint is not None:
         variables["ELMAN_CHECKPOINT"] = str(checkpoint.absolute() if isinstance(checkpoint, Path) else checkpoint)
-    command = ("bentoml", "serve", target, "--timeout-graceful-shutdown", "10")
+    command = ("bentoml", "serve", target, "--timeout-graceful-shutdown", "10", "--timeout-keep-alive", "75")
     with running(command, variables, host=host, port=port, working_directory=working_directory) as server:
         yield server
 

@@ -7,6 +7,7 @@ import sys
 from service.container.compiled import provide
 
 GRACE_SECONDS = 7  # for what is in flight; docker kills 10 s after it asked for the stop
+KEEP_ALIVE_SECONDS = 75  # more than clients and load balancers keep an idle connection, so that they close it, not we
 
 
 def stop(*_: object) -> None:
@@ -20,8 +21,8 @@ def main() -> None:
     provide()
     from bentoml_cli.cli import cli  # after `provide`: numba reads its environment once
 
-    grace = str(GRACE_SECONDS)
-    cli(["serve", "--timeout-graceful-shutdown", grace, *sys.argv[1:], os.environ["BENTO_PATH"]], prog_name="bentoml")
+    limits = ["--timeout-graceful-shutdown", str(GRACE_SECONDS), "--timeout-keep-alive", str(KEEP_ALIVE_SECONDS)]
+    cli(["serve", *limits, *sys.argv[1:], os.environ["BENTO_PATH"]], prog_name="bentoml")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import signal
 import sys
 from argparse import ArgumentDefaultsHelpFormatter, ArgumentParser, Namespace
 from copy import copy
+from math import ceil
 from pathlib import Path
 
 from tests.load import ceiling, charts, limit, objectives, options, page, report, services
@@ -51,7 +52,8 @@ def _parser() -> ArgumentParser:
         else:
             one.add_argument("--p99", type=float, default=50, metavar="MS", help="the limit")
             one.add_argument("--start", type=float, default=200, metavar="R", help="the first rate")
-            one.set_defaults(seconds=5)
+            one.add_argument("--most", type=float, default=1e6, metavar="R", help="no rate above this is tried")
+            one.set_defaults(seconds=10)
     again = commands.add_parser("report", help="judge and draw what Locust was told to --record")
     again.set_defaults(command=_again)
     again.add_argument("record", type=Path)
@@ -116,13 +118,13 @@ def _limit(chosen: Namespace, extra: list[str]) -> int:
 
         def try_rate(rate: float) -> limit.Tried:
             trial = run(target, _at(chosen, rate), extra)
-            counted = trial.tally.since(trial.began + WARMUP_SECONDS)
-            figures = figures_of(counted, chosen.seconds - WARMUP_SECONDS)
+            warm = ceil(trial.began) + WARMUP_SECONDS  # counts are by whole seconds of the clock
+            figures = figures_of(trial.tally.since(warm), trial.began + chosen.seconds - warm)
             kept = all(objective.met(figures) for objective in wanted)
             print(f"{rate:,.0f}/s: p99 {figures['p99']:.1f} ms{'' if kept else ', too much'}", file=sys.stderr)
             return limit.Tried(rate, figures, kept)
 
-        tried = limit.search(try_rate, chosen.start)
+        tried = limit.search(try_rate, chosen.start, chosen.most)
     print(limit.table(tried))
     return _tell_limit(tried, chosen, alone)
 

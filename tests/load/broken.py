@@ -5,6 +5,7 @@ in all ways, one after the other; while nothing is in it, the service is right.
 """
 
 import os
+import random
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -60,9 +61,9 @@ def narrow(_: Predictor, advanced: Advanced, *__: Any) -> Advanced:
 
 
 SPOILS: Mapping[str, Callable[..., Advanced]] = {"twice": twice, "mixed": mixed, "reset": reset, "narrow": narrow}
-OTHERS = ("lost", "repeated", "leaking")
-"""A session is lost, and its next request is told so; what comes again is applied again; every request leaves something
-behind.
+OTHERS = ("lost", "repeated", "leaking", "opening")
+"""A session is lost, and its next request is told so; what comes again is applied again; every request leaves memory
+behind; some leave a file open.
 """
 
 
@@ -107,11 +108,13 @@ def _kept(keep: Any) -> Any:
 
 
 def _predicted(predict: Any) -> Any:
-    heap = []
+    heap: list[object] = []
 
     async def predicted(self: Engine, request: Any, *arguments: Any) -> Prediction:
         if way() == "leaking":
             heap.append(os.urandom(LEFT_BEHIND))
+        if way() == "opening" and random.random() < 1 / EVERY:
+            heap.append(open(os.devnull))  # noqa: SIM115
         if way() == "repeated":
             request = request.model_copy(update={"step": None})
         prediction: Prediction = await predict(self, request, *arguments)

@@ -65,6 +65,10 @@ def service_figures(samples: Samples) -> Figures:
         values = [sample[name] for sample in samples if name in sample]
         if values:
             found[f"{name}_most"] = max(values)
+    if (
+        "descriptors" in samples[0] and "descriptors" in samples[-1]
+    ):  # before the first client came, and when all had gone
+        found["descriptors_left"] = samples[-1]["descriptors"] - samples[0]["descriptors"]
     settled = [s for s in samples if s["second"] >= SETTLING * samples[-1]["second"]]
     for name in ("memory", "descriptors", "sessions"):
         points = [(sample["second"], sample[name]) for sample in settled if name in sample]

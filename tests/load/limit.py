@@ -9,8 +9,6 @@ from tests.load.report import figure
 PRECISION = 1.15
 """The search ends when the lowest rate that was too high is so many times the highest that was not."""
 
-HIGHEST = 1e6
-
 
 @dataclass(frozen=True)
 class Tried:
@@ -21,12 +19,12 @@ class Tried:
     kept: bool
 
 
-def search(try_rate: Callable[[float], Tried], start: float) -> list[Tried]:
-    """All that was tried; the limit is the highest of those that were kept."""
-    tried = [try_rate(start)]
-    while not _found(tried):
+def search(try_rate: Callable[[float], Tried], start: float, most: float) -> list[Tried]:
+    """All that was tried, up to `most`; the limit is the highest of those that were kept."""
+    tried = [try_rate(min(start, most))]
+    while not _found(tried, most):
         good, bad = limit_of(tried), min((one.rate for one in tried if not one.kept), default=None)
-        tried.append(try_rate((good * bad) ** 0.5 if good and bad else bad / 2 if bad else good * 2))
+        tried.append(try_rate((good * bad) ** 0.5 if good and bad else bad / 2 if bad else min(good * 2, most)))
     return tried
 
 
@@ -46,8 +44,8 @@ def table(tried: list[Tried]) -> Table:
     return found
 
 
-def _found(tried: list[Tried]) -> bool:
+def _found(tried: list[Tried], most: float) -> bool:
     good, bad = limit_of(tried), min((one.rate for one in tried if not one.kept), default=None)
     if bad is None:
-        return good >= HIGHEST
+        return good >= most
     return bad <= (good * PRECISION if good else 1.0)

@@ -68,7 +68,7 @@ def _service(figures: Mapping[str, float]) -> Table:
         ("memory_slope", "memory, MB more an hour"),
         ("cpu_most", "cores at most"),
         ("descriptors_most", "file descriptors at most"),
-        ("descriptors_growth", "more of them at the end"),
+        ("descriptors_left", "more of them than before, when all clients had gone"),
         ("sessions_most", "sessions at most"),
     ):
         if name in figures:

@@ -80,10 +80,15 @@ def test_a_stalled_generator_is_told() -> None:
 
 @pytest.mark.parametrize("limit", [90, 200, 730, 5100])
 def test_the_limit_is_found_within_a_seventh(limit: float) -> None:
-    tried = search(lambda rate: Tried(rate, {}, rate <= limit), 200)
+    tried = search(lambda rate: Tried(rate, {}, rate <= limit), 200, 1e6)
     assert limit_of(tried) <= limit < limit_of(tried) * 1.15
     assert len(tried) < 14
 
 
 def test_a_service_that_keeps_no_promise_has_no_limit() -> None:
-    assert limit_of(search(lambda rate: Tried(rate, {}, False), 200)) == 0
+    assert limit_of(search(lambda rate: Tried(rate, {}, False), 200, 1e6)) == 0
+
+
+def test_no_rate_above_the_highest_is_tried() -> None:
+    tried = search(lambda rate: Tried(rate, {}, True), 200, 500)
+    assert [one.rate for one in tried] == [200, 400, 500]

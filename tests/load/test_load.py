@@ -19,7 +19,8 @@ from tests.load.trial import LOCUSTFILE
 from tests.server import HOST, ROOT, Server, free_port, serving
 
 KEY = "a key of the load test"
-WAYS = ["twice", "mixed", "reset", "narrow", "lost", "repeated", "leaking"]
+WAYS = ["twice", "mixed", "reset", "narrow", "lost", "repeated", "leaking", "opening"]
+OBJECTIVES = {"leaking": "memory_growth <= 5", "opening": "descriptors_left <= 5"}
 """As tests/load/broken.py has them, which this process must not import: it would be broken itself."""
 
 QUICK = ("--ceiling", "0", "--users", "20", "--pace", "0", "--faults", "0.05", "--output", "-")
@@ -73,6 +74,8 @@ def test_a_right_service_passes_by_every_door_and_with_every_fault(
     assert {f"requests[{door.door}]" for door in DOORS.values()} <= figures.keys()
     assert {f"faults[{name}]" for name in FAULTS} <= figures.keys()
     assert figures["memory_most"] > 50
+    assert figures["descriptors_most"] > 20
+    assert abs(figures["descriptors_left"]) <= 5
     assert figures["sessions_most"] > 10
     page = (tmp_path / "report.html").read_text()
     assert page.count("<svg") == 6
@@ -122,11 +125,12 @@ def test_a_broken_service_is_caught(
     server, file = broken
     file.write_text(way)
     arguments = ("--host", server.url, "--pid", str(server.process.pid), "--checkpoint", checkpoint)
-    objectives, seconds = (("--objective", "memory_growth <= 5"), "4") if way == "leaking" else ((), "1")
-    result = run("run", *arguments, *QUICK, "--seconds", seconds, *objectives)
+    objective = OBJECTIVES.get(way)
+    told = ("--seconds", "4", "--objective", objective) if objective else ("--seconds", "1")
+    result = run("run", *arguments, *QUICK, *told)
     assert result.code == 1, result.said
-    if way == "leaking":
-        assert "FAILED  memory_growth <= 5" in result.said
+    if objective:
+        assert f"FAILED  {objective}" in result.said
         assert "met     wrong = 0" in result.said
     else:
         assert "FAILED  wrong = 0" in result.said
@@ -150,6 +154,29 @@ def test_a_slow_service_is_caught(run: Run, server: Server, checkpoint: Path, tm
     result = run("run", *arguments, *QUICK, *objectives)
     assert result.code == 1
     assert re.search(r"FAILED  p99 <= 0.001   \([\d.]+\)", result.said), result.said
+
+
+def test_the_limit_is_told_with_what_was_tried(run: Run, server: Server, checkpoint: Path) -> None:
+    """A rate at which all is well, and one that is too high for any p99."""
+    arguments = (
+        "--host",
+        server.url,
+        "--api-key",
+        KEY,
+        "--checkpoint",
+        checkpoint,
+        "--ceiling",
+        "0",
+        "--seconds",
+        "2.5",
+    )
+    result = run("limit", *arguments, "--start", "30", "--most", "60", "--p99", "20000")
+    assert result.code == 0, result.said
+    assert re.search(r"up to 60 turns/s \([\d,.]+ requests/s, [\d,]+ predictions/s\)", result.said)
+    assert len(re.findall(r"\| +yes \|", result.said)) == 2
+    result = run("limit", *arguments, "--start", "2", "--most", "2", "--p99", "0.001")
+    assert result.code == 1
+    assert "p99 is over 0.001 ms at any rate" in result.said
 
 
 def test_a_service_that_is_not_there_is_caught(run: Run, checkpoint: Path, tmp_path: Path) -> None:

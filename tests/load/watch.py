@@ -16,7 +16,10 @@ NAMES = {"active": "sessions", "created_total": "created", "expired_total": "exp
 
 
 class Watch:
-    """Samples, until the context ends: of a process and all below it, if it is on this machine, and of `/metrics`."""
+    """Samples of a process and all below it, if it is on this machine, and of `/metrics`.
+
+    The first is taken at once, the last when the context has ended.
+    """
 
     def __init__(self, url: str, pid: int | None = None, period: float = 1.0) -> None:
         self.samples: list[dict[str, float]] = []
@@ -36,8 +39,12 @@ class Watch:
 
     def _run(self) -> None:
         began = time.monotonic()
+        ended = False
         with httpx.Client(trust_env=False, timeout=5) as client:
-            while not self._end.wait(self._period if self.samples else 0):
+            while not ended:  # once more behind the end
+                ended = self._end.wait(self._period if self.samples else 0)
+                if ended:
+                    time.sleep(self._period)  # connections are being closed
                 sample = {"second": time.monotonic() - began} | dict(self._usage()) | dict(self._sessions(client))
                 self.samples.append(sample)
 
