@@ -24,6 +24,9 @@ NOBODY = -1
 UNSEEN = np.inf
 """In a history, in place of observations from before it began."""
 
+UNANSWERED = np.nan
+"""In place of predictions, which are finite: no request has been answered, or not one that is remembered."""
+
 Indices = NDArray[np.int64]
 
 
@@ -55,7 +58,7 @@ class Shape:
         return np.dtype(
             [
                 *(("step", np.int64), ("used_at", np.float64), ("created_at", np.float64)),
-                *(("answered", np.int32), ("rebuilt", np.int32), ("digest", np.uint64, (DIGEST_BYTES // 8,))),
+                ("digest", np.uint64, (DIGEST_BYTES // 8,)),
                 ("answer", np.float64, (self.kinds, self.targets)),
                 ("history", np.float64, (self.history, self.features)),
             ]
@@ -87,14 +90,15 @@ class Rows:
         self.step, self.used_at, self.created_at = fields["step"], fields["used_at"], fields["created_at"]
         self.long_bytes = 0
         self._predictor = predictor
-        self._answered, self._rebuilt = fields["answered"], fields["rebuilt"]
         self._digests, self._answers, self._history = fields["digest"], fields["answer"], fields["history"]
         self._long: dict[int, Values] = {}  # answers (K, T, O) to several observations
+        self._rebuilt: dict[int, int] = {}  # where the context had been rebuilt for the answer: from how many
         self._free: list[int] = []
         self._used = START + 1
         self._packed = self._as_packed()
         predictor.write(self.contexts, START, predictor.zero_context())
         self._history[START] = UNSEEN
+        self._answers[START] = UNANSWERED
 
     def take(self) -> int | None:
         """A free row, whose content means nothing, or None."""
@@ -107,7 +111,7 @@ class Rows:
 
     def give(self, row: int) -> None:
         """The row is free again."""
-        self._forget_long(row)
+        self._forget_unusual(row)
         self.step[row] = NOBODY
         self._free.append(row)
 
@@ -129,8 +133,8 @@ class Rows:
         self._history[row, : length - len(kept)] = UNSEEN
         if len(kept):
             self._history[row, length - len(kept) :] = kept
-        self._answered[row] = 0
-        self._forget_long(row)
+        self._forget_unusual(row)
+        self._answers[row] = UNANSWERED
         if (last := record.last) is not None:
             bounds = () if last.bounds is None else last.bounds
             self._keep_answer(row, np.stack((last.predictions, *bounds)), last.digest, last.rebuilt)
@@ -144,7 +148,10 @@ class Rows:
 
     def packed(self, rows: Indices) -> list[bytes]:
         """`record(row).pack()` of many; of those that are alike, as most are, at once."""
-        alike = (self._answered[rows] == 1) & (self._history[rows, :1, 0] != UNSEEN).all(axis=1)
+        alike = ~np.isnan(self._answers[rows, 0, 0]) & (self._history[rows, :1, 0] != UNSEEN).all(axis=1)
+        if self._long or self._rebuilt:
+            unusual = self._long.keys() | self._rebuilt.keys()
+            alike &= np.array([row not in unusual for row in rows.tolist()], bool)
         if not alike.all():
             made = iter(self.packed(rows[alike]))
             each = zip(rows.tolist(), alike.tolist(), strict=True)
@@ -153,7 +160,7 @@ class Rows:
         contexts = self.contexts[rows]
         records["context"] = contexts if isinstance(contexts, np.ndarray) else contexts.cpu().numpy()
         own = self._rows[rows].view(self.shape.row)
-        for name in ("used_at", "created_at", "step", "history", "digest", "rebuilt", "answer"):
+        for name in ("used_at", "created_at", "step", "history", "digest", "answer"):
             records[name] = own[name]
         records["base"] = records["step"] - 1
         records["alarm"] = self.alarms(rows)
@@ -172,11 +179,12 @@ class Rows:
 
     def last(self, row: int) -> Answer | None:
         """What the last request that was applied to a row was answered."""
-        answered = int(self._answered[row])
-        if not answered:
-            return None
-        numbers = self._answers[row][:, None].copy() if answered == 1 else self._long[row]
-        base, rebuilt = int(self.step[row]) - answered, int(self._rebuilt[row])
+        numbers = self._long.get(row)
+        if numbers is None:
+            numbers = self._answers[row][:, None].copy()
+            if np.isnan(numbers[0, 0, 0]):
+                return None
+        base, rebuilt = int(self.step[row]) - numbers.shape[1], self._rebuilt.get(row, 0)
         bounds = numbers[1:] if self.shape.bounded else None
         return Answer(base, self._digests[row].tobytes(), numbers[0], bounds, rebuilt, self.alarm(row))
 
@@ -203,13 +211,11 @@ class Rows:
         """One observation was applied to each of these rows. values: (B, F), numbers: (B, K, O), digests: (B, 2)"""
         self.step[rows] += 1
         self.used_at[rows] = now
-        self._answered[rows] = 1
-        self._rebuilt[rows] = 0
         self._digests[rows] = digests
         self._answers[rows] = numbers
-        if self._long:
+        if self._long or self._rebuilt:
             for row in rows.tolist():
-                self._forget_long(row)
+                self._forget_unusual(row)
         if self.shape.history:
             self._history[rows] = np.concatenate((self._history[rows][:, 1:], values[:, None]), axis=1)
 
@@ -227,8 +233,9 @@ class Rows:
 
     def _keep_answer(self, row: int, numbers: Values, digest: bytes, rebuilt: int = 0) -> None:
         """numbers: (K, T, O)"""
-        self._forget_long(row)
-        self._answered[row], self._rebuilt[row] = numbers.shape[1], rebuilt
+        self._forget_unusual(row)
+        if rebuilt:
+            self._rebuilt[row] = rebuilt
         self._digests[row] = np.frombuffer(digest, np.uint64)
         if numbers.shape[1] == 1:
             self._answers[row] = numbers[:, 0]
@@ -236,6 +243,8 @@ class Rows:
             self._long[row] = numbers
             self.long_bytes += numbers.nbytes
 
-    def _forget_long(self, row: int) -> None:
+    def _forget_unusual(self, row: int) -> None:
+        """What is not in the row itself."""
+        self._rebuilt.pop(row, None)
         if (numbers := self._long.pop(row, None)) is not None:
             self.long_bytes -= numbers.nbytes
