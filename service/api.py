@@ -13,6 +13,7 @@ from service.columns import Columns
 from service.custody import Custody
 from service.door import Door
 from service.front import Fronted
+from service.leaving import on_leaving
 from service.oip.routes import Protocol
 from service.opening import check, open_engine
 from service.orphans import die_with_supervisor
@@ -94,7 +95,8 @@ def create(settings: Settings) -> bentoml.Service[Any]:
 
         @bentoml.on_startup  # type: ignore[untyped-decorator]
         async def meet(self) -> None:
-            """From now on the other workers are answered."""
+            """From now on the other workers are answered, and who watches is told when this one stops."""
+            on_leaving(self.engine.watching.close)
             await siblings().start()
 
         @bentoml.api(route="/predict", input_spec=PredictRequest, output_spec=PredictResponse)  # type: ignore[untyped-decorator]

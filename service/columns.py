@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.predictor import Values
 from service import observations
@@ -20,6 +21,7 @@ from service.schemas import PredictBatchRequest
 from service.sessions import ELSEWHERE, START, MemoryStore, Shared
 from service.sessions.rows import Indices
 from service.sheets import UNSAID, Sheet
+from service.watching import observed
 
 
 class Columns:
@@ -67,7 +69,7 @@ class Here:
                 group.create_task(self._one(sheet, index, keys[index], ids[index], value, steps))
             if len(chosen):
                 mine = [keys[index] for index in chosen.tolist()] if others else keys
-                await self._together(sheet, chosen, rows[chosen], mine, values)
+                await self._together(sheet, chosen, rows[chosen], mine, ids, values)
 
     def _usual(self, keys: Sequence[str], ids: Sequence[str], steps: Indices | None) -> Indices:
         """The rows of what can be done together, START for what is new; ELSEWHERE for everything else."""
@@ -90,7 +92,7 @@ class Here:
         return rows
 
     async def _together(
-        self, sheet: Sheet, chosen: Indices, rows: Indices, keys: Sequence[str], values: Values
+        self, sheet: Sheet, chosen: Indices, rows: Indices, keys: Sequence[str], ids: Sequence[str], values: Values
     ) -> None:
         """One call of the model, and one commit."""
         engine, store = self._engine, self._store
@@ -106,14 +108,25 @@ class Here:
             fine = sheet.note_stepped(chosen, advanced, began, engine.rows.step[after])
             engine.keeping.give_back(after[fresh & ~fine].tolist())
             kept = keys if fine.all() else [key for key, ok in zip(keys, fine.tolist(), strict=True) if ok]
+            told = self._watched(keys, after, fine) if len(engine.watching) else ()
             await store.keep_all(kept, after[fine])
             engine.metrics.created.inc(int((rows[fine] == START).sum()))
+            for place, hidden in told:
+                index = int(chosen[place])
+                answer = sheet.answer(index, ids[index], engine.model.name)
+                engine.watching.tell(keys[place], observed(answer, values[place], hidden))
         except (SessionCapacity, StoreUnavailable) as error:
             sheet.errors.update(dict.fromkeys(chosen.tolist(), error))
         finally:
             if not store.in_place:
                 for key in keys:
                     engine.keeping.give_turn(key)
+
+    def _watched(self, keys: Sequence[str], after: Indices, fine: NDArray[np.bool_]) -> list[tuple[int, Values]]:
+        """Those that somebody watches, and their hidden states; the rows may be others' when they are kept."""
+        engine = self._engine
+        places = [place for place, key in enumerate(keys) if key in engine.watching and fine[place]]
+        return [(place, engine.hidden(int(after[place]))) for place in places]
 
     async def _one(
         self, sheet: Sheet, index: int, key: str, session_id: str, values: Values, steps: Indices | None

@@ -15,9 +15,10 @@ from models.predictor import Values
 from service import observations
 from service.engine import Engine
 from service.errors import ServiceError, SessionCapacity, StoreUnavailable
-from service.sessions import START, Found, Record, Shared, Superseded
+from service.sessions import START, Found, News, Record, Shared, Superseded
 from service.sessions.rows import Indices
 from service.sheets import UNSAID, Sheet
+from service.watching import observed
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,18 +112,30 @@ class Copies:
         engine.keeping.give_back(after[~fine].tolist())
         kept = [rows[place] for place in np.flatnonzero(fine).tolist()]
         keys, found_before = [row.key for row, _ in kept], [found for _, found in kept]
+        news = [News(row.session_id, row.value[0]) for row, _ in kept]
+        hidden = self._hidden(keys, after[fine]) if len(engine.watching) else {}
         again = []
-        for (row, found), outcome in zip(
-            kept, await self._store.keep_all(keys, after[fine], found_before), strict=True
+        for (row, found), what, outcome in zip(
+            kept, news, await self._store.keep_all(keys, after[fine], found_before, news), strict=True
         ):
             if isinstance(outcome, StoreUnavailable):
                 sheet.errors[row.index] = outcome
-            elif isinstance(outcome, Superseded):
+                continue
+            if isinstance(outcome, Superseded):
                 engine.metrics.superseded.inc()
                 again.append(row)
-            elif found is None:
+                continue
+            if found is None:
                 engine.metrics.created.inc()
+            if row.key in engine.watching and not what.told:
+                answer = sheet.answer(row.index, row.session_id, engine.model.name)
+                engine.watching.tell(row.key, observed(answer, row.value[0], hidden.get(row.key)))
         return again
+
+    def _hidden(self, keys: Sequence[str], rows: Indices) -> dict[str, Values]:
+        """Of those that somebody watches; the rows are others' when they are kept."""
+        engine = self._engine
+        return {key: engine.hidden(row) for key, row in zip(keys, rows.tolist(), strict=True) if key in engine.watching}
 
     async def _alone(self, sheet: Sheet, row: _Row) -> None:
         try:

@@ -3,26 +3,40 @@
 import secrets
 import time
 
+from models.predictor import Values
 from service import observations
-from service.engine import Engine, check_not_gone
-from service.errors import InvalidRequest, SessionExists, SessionUnknown, StepConflict
+from service.answers import predicted
+from service.engine import Engine, check_not_gone, why_gone
+from service.errors import (
+    InvalidRequest,
+    SessionDeleted,
+    SessionExists,
+    SessionExpired,
+    SessionUnknown,
+    StepConflict,
+)
 from service.model import name_of
-from service.schemas import RestoreRequest, SessionResponse, SessionsResponse, SessionSummary
-from service.sessions import Record, Superseded
+from service.schemas import RestoreRequest, SessionResponse, SessionsResponse, SessionState, SessionSummary
+from service.sessions import Gone, News, Record, Superseded
 from service.settings import Settings
 from service.times import rfc3339
 from service.tokens import Token
+from service.watching import Event, ended, observed, placed
 
 MAX_PAGE = 1000
 ID_BYTES = 16
 
 
 class Custody:
-    """The session routes' other half, beside the engine whose store and turns it shares."""
+    """The session routes' other half, beside the engine whose store and turns it shares. It is the audience of the
+    store's wire, on behalf of who watches.
+    """
 
     def __init__(self, engine: Engine, settings: Settings) -> None:
         self._engine = engine
         self._settings = settings
+        if engine.store.wire is not None:
+            engine.store.wire.audience = self
 
     async def show(self, session_id: str, owner: str = "") -> SessionResponse:
         """A live session with its context. Looking does not count as use."""
@@ -30,11 +44,43 @@ class Custody:
         record = self._engine.needed(await self._engine.store.get(owner + session_id), session_id)
         return self._response(session_id, record)
 
-    async def page(self, owner: str = "", cursor: str = "", limit: int = 100) -> SessionsResponse:
-        """Live sessions in order of their ids, from behind the cursor on."""
+    async def look(self, session_id: str, owner: str = "") -> tuple[bool, Event]:
+        """Whether a session is alive, and how it is, for who watches it.
+
+        Raises:
+            StoreUnavailable: that cannot be told now.
+        """
+        try:
+            record = self._engine.needed(await self._engine.store.get(owner + session_id), session_id)
+        except (SessionUnknown, SessionExpired, SessionDeleted) as error:
+            return False, ended(session_id, error)
+        return True, self._placed(session_id, record)
+
+    def wants(self, key: str) -> bool:
+        """Whether somebody watches this session."""
+        return key in self._engine.watching
+
+    def heard(self, key: str, found: Record | Gone, news: News) -> None:
+        """Some process kept this: who watches is told the same as if it had been this one."""
+        session_id, live = news.session_id, isinstance(found, Record)
+        if isinstance(found, Gone):
+            event = ended(session_id, why_gone(found, session_id))
+        elif news.values is None or found.last is None:
+            event = self._placed(session_id, found)
+        else:
+            answer = predicted(found.last, found.step, name_of(found.model), session_id=session_id)
+            event = observed(answer, news.values, self._hidden(found))
+        self._engine.watching.tell(key, event, live=live)
+
+    def missed(self) -> None:
+        """Some process may have kept something that was not heard."""
+        self._engine.watching.doubt()
+
+    async def page(self, owner: str = "", cursor: str = "", limit: int = 100, prefix: str = "") -> SessionsResponse:
+        """Live sessions in order of their ids, those that begin with `prefix`, from behind the cursor on."""
         if not 1 <= limit <= MAX_PAGE:
             raise InvalidRequest(f"limit: from 1 to {MAX_PAGE}")
-        found = await self._engine.store.page(owner, owner + cursor, limit + 1)
+        found = await self._engine.store.page(owner + prefix, owner + cursor, limit + 1)
         sessions = [self._summary(key.removeprefix(owner), record) for key, record in found[:limit]]
         more = len(found) > limit
         return SessionsResponse(sessions=sessions, cursor=sessions[-1].session_id if more else None)
@@ -56,20 +102,23 @@ class Custody:
         engine.check_id(session_id)
         token = engine.tokens.read(request.context)
         engine.model.check_token(token)
-        key, started = owner + session_id, time.perf_counter()
+        key, news, started = owner + session_id, News(session_id), time.perf_counter()
         async with engine.keeping.turn(key):
             while True:
                 try:
-                    record, new = await self._put(key, session_id, token, if_step)
+                    record, new = await self._put(key, news, token, if_step)
                     break
                 except Superseded:
                     engine.keeping.check_patience(started)
+            if key in engine.watching and not news.told:
+                engine.watching.tell(key, self._placed(session_id, record))
         if new:
             engine.metrics.created.inc()
         return self._response(session_id, record), new
 
-    async def _put(self, key: str, session_id: str, token: Token, if_step: int | None) -> tuple[Record, bool]:
+    async def _put(self, key: str, news: News, token: Token, if_step: int | None) -> tuple[Record, bool]:
         """The caller has the turn."""
+        session_id = news.session_id
         store, now, fresh = self._engine.store, time.time(), self._engine.model.fresh()
         found = await store.find(key)
         live = self._engine.record(found)
@@ -79,7 +128,7 @@ class Custody:
             check_not_gone(found, session_id)
             raise SessionUnknown(f"no session {session_id!r}, so it is not at step {if_step}")
         record = Record(token.model, token.context, token.step, live.created_at if live else now, now, fresh.history)
-        await store.commit(key, record, found)
+        await store.commit(key, record, found, news)
         return record, live is None
 
     async def delete(self, session_id: str, owner: str = "") -> None:
@@ -87,9 +136,7 @@ class Custody:
         self._engine.check_id(session_id)
         key = owner + session_id
         async with self._engine.keeping.turn(key):
-            found = await self._engine.store.delete(key)
-            self._engine.needed(found, session_id)
-        self._engine.metrics.deleted.inc()
+            self._engine.needed(await self._engine.end(key, session_id), session_id)
 
     def _check_step(self, session_id: str, step: int, if_step: int | None) -> None:
         if if_step is None:
@@ -103,13 +150,25 @@ class Custody:
 
     def _response(self, session_id: str, record: Record) -> SessionResponse:
         token = self._engine.tokens.issue(Token(record.model, record.context, record.step))
-        condition = self._engine.model.condition(record)
-        return SessionResponse(
+        return SessionResponse(**dict(self._state(session_id, record)), context=token)
+
+    def _placed(self, session_id: str, record: Record) -> Event:
+        return placed(self._state(session_id, record).model_dump(exclude_none=True))
+
+    def _state(self, session_id: str, record: Record) -> SessionState:
+        model = self._engine.model
+        condition = model.condition(record)
+        return SessionState(
             **dict(self._summary(session_id, record)),
             error_level=None if condition is None else observations.to_bounds(condition.error[None])[0],
             interval_width=None if condition is None else observations.to_bounds(condition.width[None])[0],
-            context=token,
+            hidden_state=None if (hidden := self._hidden(record)) is None else hidden.tolist(),
         )
+
+    def _hidden(self, record: Record) -> Values | None:
+        """The hidden state, (L, H); None for a context of another model."""
+        model = self._engine.model
+        return model.hidden(record.context) if record.model == model.key else None
 
     def _summary(self, session_id: str, record: Record) -> SessionSummary:
         expires = record.used_at + self._settings.session_idle_seconds

@@ -27,7 +27,7 @@ from service.errors import (
     TooLarge,
 )
 from service.paths import is_protocol, placed
-from service.routes import Headers, Reply, Request, Route, Routes, check_media_type, head
+from service.routes import Headers, Reply, Request, Route, Routes, Stream, check_media_type, head
 from service.settings import Settings, listed
 
 Scope = MutableMapping[str, Any]
@@ -80,7 +80,10 @@ class Door:
         except Exception as error:
             reply = _refusal(_known(error, method), path)
         routes.engine.metrics.requests.inc(template, reply.status)
-        await _send(send, reply, with_body=method != "HEAD")
+        if reply.stream is None:
+            await _send(send, reply, with_body=method != "HEAD")
+        else:
+            await _send_all(send, receive, reply, reply.stream, with_body=method != "HEAD")
 
     @cached_property
     def posts(self) -> Mapping[bytes, tuple[str, Mapping[str, Route]]]:
@@ -195,6 +198,31 @@ def _refusal(error: ServiceError, path: str = "") -> Reply:
 async def _send(send: Send, reply: Reply, *, with_body: bool = True) -> None:
     await send({"type": "http.response.start", "status": reply.status, "headers": head(reply)})
     await send({"type": "http.response.body", "body": reply.payload if with_body else b""})
+
+
+async def _send_all(send: Send, receive: Receive, reply: Reply, stream: Stream, *, with_body: bool) -> None:
+    """Piece by piece, until there are no more or the client goes away."""
+
+    async def pump() -> None:
+        await send({"type": "http.response.start", "status": reply.status, "headers": head(reply)})
+        if with_body:
+            async for piece in stream:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def left() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    pumping, leaving = asyncio.ensure_future(pump()), asyncio.ensure_future(left())
+    try:
+        await asyncio.wait((pumping, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if pumping.done():
+            pumping.result()
+    finally:
+        stream.close()
+        pumping.cancel()
+        leaving.cancel()
 
 
 def _reshaping(scope: Scope, send: Send) -> Send:

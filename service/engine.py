@@ -17,6 +17,7 @@ from service import observations
 from service.answers import answered, forecasted, predicted
 from service.errors import (
     InvalidRequest,
+    ServiceError,
     SessionDeleted,
     SessionExpired,
     SessionUnknown,
@@ -31,12 +32,13 @@ from service.schemas import (
     PredictRequest,
     PredictResponse,
 )
-from service.sessions import START, Answer, Found, Gone, Record, Rows, Store, Superseded
+from service.sessions import START, Answer, Found, Gone, News, Record, Rows, Store, Superseded
 from service.sessions.rows import began
 from service.settings import Settings, listed
 from service.stepping import Stepped, Stepping, plain_answer
 from service.times import rfc3339
 from service.tokens import Token, Tokens
+from service.watching import RECENT, Watching, ended, observed
 
 
 @dataclass(slots=True)
@@ -98,6 +100,8 @@ class Engine:
         metrics.in_alarm.now = lambda: self.rows.in_alarm() if store.live() else store.live()  # which ends those over
         metrics.calibrated(checkpoint.calibration)
         self.stepping = Stepping(predictor, self.rows, metrics)
+        self.watching = Watching(settings.max_watchers, store.wire)
+        metrics.watchers.now = lambda: float(len(self.watching))
 
     async def close(self) -> None:
         """Stop gracefully."""
@@ -200,7 +204,7 @@ class Engine:
             ahead = self._ahead(found, part.horizon, level)
             self.metrics.replays.inc()
             if part.end:
-                await self._end(key)
+                await self.end(key, session_id)
             return Prediction(again, True, timing, ahead)
         row, rebuilt = self._row_of(found)
         kept = {START, found if isinstance(found, int) else START}
@@ -217,14 +221,18 @@ class Engine:
             self.rows.rebuilt(after, rebuilt)
             self.metrics.rebuilds.inc()
         step = int(self.rows.step[after])
+        hidden = self.hidden(after) if key in self.watching else None  # the row may be another's when it is kept
+        news = None if self.watching.wire is None else News(session_id, values[0, -RECENT:])
         started = time.perf_counter()
-        await self.store.keep(key, after, there)
+        await self.store.keep(key, after, there, news)
         timing.store = time.perf_counter() - started
         if not isinstance(there, int | Record):
             self.metrics.created.inc()
-        if part.end:
-            await self._end(key)
         answer = answered(stepped, step, self.model.name, session_id=session_id, rebuilt=rebuilt)
+        if key in self.watching and not (news and news.told):
+            self.watching.tell(key, observed(answer, values[0], hidden))
+        if part.end:
+            await self.end(key, session_id)
         return Prediction(answer, False, timing, ahead)
 
     def _found(self, found: Found, session_id: str, expected: int | None, digest: bytes, start: bool) -> Found:
@@ -255,10 +263,21 @@ class Engine:
         assert isinstance(found, Record)
         return self.model.forecast(self.model.current(found)[0].context, horizon, level)
 
-    async def _end(self, key: str) -> None:
-        """The session is over: its id is remembered as deleted. The caller has the turn."""
-        await self.store.delete(key)
-        self.metrics.deleted.inc()
+    async def end(self, key: str, session_id: str) -> Record | Gone | None:
+        """Delete a session, whose id is remembered; gives what there was. The caller has the turn."""
+        news = News(session_id)
+        found = await self.store.delete(key, news)
+        if isinstance(found, Record):
+            self.metrics.deleted.inc()
+            if key in self.watching and not news.told:
+                self.watching.tell(
+                    key, ended(session_id, why_gone(Gone("deleted", time.time()), session_id)), live=False
+                )
+        return found
+
+    def hidden(self, row: int) -> Values:
+        """The hidden state of a row, (L, H)."""
+        return self.model.hidden(self.model.predictor.read(self.rows.contexts, row))
 
     def _replayed(self, found: Found, session_id: str, expected: int | None, digest: bytes) -> dict[str, Any] | None:
         """The answer that was given, if the request was the last one to be applied.
@@ -392,12 +411,16 @@ def check_not_gone(found: Found, session_id: str) -> None:
     Raises:
         SessionExpired, SessionDeleted: there was.
     """
-    if not isinstance(found, Gone):
-        return
-    when = rfc3339(found.at)
-    kind, field = (SessionExpired, "expired_at") if found.reason == "expired" else (SessionDeleted, "deleted_at")
-    raise kind(
-        f"session {session_id!r} {'expired' if found.reason == 'expired' else 'was deleted'} at {when} and its "
+    if isinstance(found, Gone):
+        raise why_gone(found, session_id)
+
+
+def why_gone(gone: Gone, session_id: str) -> ServiceError:
+    """As a client is told that its session is gone."""
+    when = rfc3339(gone.at)
+    kind, field = (SessionExpired, "expired_at") if gone.reason == "expired" else (SessionDeleted, "deleted_at")
+    return kind(
+        f"session {session_id!r} {'expired' if gone.reason == 'expired' else 'was deleted'} at {when} and its "
         f"context is gone; go on under another id, or restore it from a token with PUT /sessions/{session_id}; at /v2 "
         "sequence_start begins it anew",
         **{field: when},

@@ -142,6 +142,7 @@ class Metrics:
         self.expired = Count("sessions_expired", "Sessions that were idle for too long, or too old")
         self.deleted = Count("sessions_deleted", "Sessions deleted")
         self.active = Gauge("sessions_active", "Live sessions")
+        self.watchers = Gauge("watchers", "Clients of /watch that are connected to this worker")
         self.queue = Histogram("queue_seconds", "Waiting for the session's turn", SECONDS)
         self.compute = Histogram("compute_seconds", "Computing predictions", SECONDS)
         self.store = Histogram("store_seconds", "Committing to the session store", SECONDS)

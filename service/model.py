@@ -154,6 +154,13 @@ class Model:
             return None
         return self.predictor.condition(self.predictor.fitted(record.context))
 
+    def hidden(self, context: Context) -> Values:
+        """The hidden state in a context, (1, C) -> (L, H), as far as it is worth to be told."""
+        config = self._checkpoint.weights.config
+        layers, units = config.num_layers, config.hidden_size
+        state: Values = context[0, : layers * units].astype(np.float64).round(6)
+        return state.reshape(layers, units)
+
     def describe(self) -> ModelResponse:
         """What is served."""
         checkpoint = self._checkpoint
@@ -163,6 +170,8 @@ class Model:
             features=list(checkpoint.features),
             targets=list(checkpoint.features[: self.predictor.targets]),
             units=list(checkpoint.units),
+            center=list(checkpoint.scaler.mean),
+            spread=list(checkpoint.scaler.scale),
             architecture=asdict(checkpoint.weights.config),
             level=checkpoint.calibration.level if checkpoint.calibration else None,
             context_size=self.predictor.context_size,

@@ -28,16 +28,22 @@ PAGE = """\
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Next-value prediction</title>
+<link rel="icon" href="./ui/icon.svg" type="image/svg+xml">
 <link rel="stylesheet" href="./static_content/swagger-ui.css">
 </head>
 <body>
 <div id="swagger-ui"></div>
 <script src="./static_content/swagger-ui-bundle.js"></script>
 <script src="./static_content/swagger-ui-standalone-preset.js"></script>
-<script src="./static_content/swagger-initializer.js"></script>
+<script src="./ui/openapi.js"></script>
 </body>
 </html>
 """
+
+POLICY = b"default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " + (
+    b"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""As of the live page, but for styles, which Swagger UI writes into what it shows."""
 
 SESSION_ID = {
     "name": "session_id",
@@ -60,7 +66,35 @@ PAGING = [
         "schema": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100},
         "description": "Sessions on a page.",
     },
+    {
+        "name": "prefix",
+        "in": "query",
+        "schema": {"type": "string"},
+        "description": "Only sessions whose ids begin with this.",
+    },
 ]
+WATCHED = [
+    {
+        "name": "session_id",
+        "in": "query",
+        "required": True,
+        "explode": True,
+        "schema": {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 1000},
+        "description": "Which to watch, alive or not yet.",
+    }
+]
+EVENTS = """\
+Server-sent events, each with JSON as its data, until the client goes away:
+
+- `session`: it is there, as `GET /sessions/{session_id}` shows it, without its token. At the beginning, and when it is
+  restored or rolled back.
+- `observed`: values were applied, whoever sent them: `values`, what `POST /predict` answered, and `hidden_state`. Of a
+  long request the last 500 values.
+- `ended`: `error` and `message` say why there is no such session, or not any more.
+
+Whoever reads too slowly loses the oldest events; the steps of the next ones tell. Ten seconds without a word and the
+service says that it is still here, in a comment.
+"""
 REPLAYED = {
     "x-replayed": {
         "schema": {"type": "string", "const": "true"},
@@ -82,7 +116,8 @@ def document() -> dict[str, Any]:
         "info": {
             "title": "Stateful next-value prediction",
             "version": "1",
-            "description": "One context per stream: send each value once, get the next one predicted.",
+            "description": "One context per stream: send each value once, get the next one predicted. "
+            "[The live page](ui) shows it.",
         },
         "servers": [{"url": "."}],
         "security": [{}, {"key": []}],
@@ -154,12 +189,19 @@ def _paths() -> dict[str, Any]:
     create = operation("create", "A session under an unguessable id", (*BODY, *COMMITTING), SessionResponse, status=201)
     sessions = operation("sessions", "Live sessions, page by page", ("invalid_request",), SessionsResponse)
     sessions["parameters"] = PAGING
+    watch = operation("watch", "Be told what happens to sessions", ("invalid_request", "overloaded"), status=200)
+    watch["responses"]["200"] = {
+        "description": "What happens, as it happens.",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    }
+    watch |= {"description": EVENTS, "parameters": WATCHED}
     return {
         "/predict": {"post": predict},
         "/predict_batch": {"post": predict_batch},
         "/forecast": {"post": forecast},
         "/sessions": {"get": sessions, "post": create},
         "/sessions/{session_id}": {"parameters": [SESSION_ID], "get": show, "put": restore, "delete": delete},
+        "/watch": {"get": watch},
         "/model": {"get": operation("model", "What is served", (), ModelResponse)},
         "/metrics": {"get": plain("metrics", "Numbers for Prometheus")},
         "/livez": {"get": plain("livez", "The process answers")},

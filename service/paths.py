@@ -2,6 +2,9 @@
 
 SESSIONS = "/sessions/"
 SESSION = "/sessions/{session_id}"
+UI = "/ui"
+FILES = "/ui/"
+FILE = "/ui/{file}"
 PROTOCOL = "/v2"
 MODEL = "/v2/models/elman"
 VERSIONS = "/v2/models/elman/versions/"
@@ -12,6 +15,8 @@ def placed(path: str) -> tuple[str, str]:
     """The template, and what stands in the path for its variable, "" if it has none."""
     if path.startswith(SESSIONS):
         return SESSION, path.removeprefix(SESSIONS)
+    if path.startswith(FILES):
+        return FILE, path.removeprefix(FILES)
     if not is_protocol(path):
         return path, ""
     path = path.removesuffix("/")

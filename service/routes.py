@@ -1,28 +1,33 @@
 """What each native route does with a request: decode, call, encode."""
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import Protocol
 from urllib.parse import parse_qs
 
 from pydantic import BaseModel
 
-from service import openapi
+from service import openapi, ui
 from service.codec import decode_columns, encode
 from service.columns import Columns
 from service.custody import Custody
 from service.engine import Engine, Timing
-from service.errors import InvalidRequest, UnsupportedMediaType
+from service.errors import InvalidRequest, NotFound, UnsupportedMediaType
 from service.metrics import CONTENT_TYPE
-from service.paths import SESSION
+from service.paths import FILE, SESSION, UI
 from service.readiness import Readiness
 from service.schemas import ForecastRequest, PredictRequest, RestoreRequest
 from service.siblings import Siblings
 
+MAX_WATCHED = 1000
+
 JSON = b"application/json"
 HTML = b"text/html; charset=utf-8"
 TEXT = b"text/plain; charset=utf-8"
+EVENTS = b"text/event-stream"
+POLICY = b"content-security-policy"
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -38,14 +43,25 @@ class Request:
     name: str = ""
 
 
+class Stream(Protocol):
+    """What is sent piece by piece, for as long as the client listens."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """The pieces."""
+
+    def close(self) -> None:
+        """Nobody listens any more."""
+
+
 @dataclass(slots=True)
 class Reply:
-    """What is sent back."""
+    """What is sent back; where there is a stream, without an end."""
 
     payload: bytes
     status: int = 200
     media_type: bytes = JSON
     headers: Headers = field(default_factory=list)
+    stream: Stream | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +106,13 @@ class Routes:
                 "PUT": Route(self.restore, takes_body=True),
                 "DELETE": Route(self.delete),
             },
+            "/watch": {"GET": Route(self.watch)},
             "/metrics": {"GET": Route(self.metrics, public=True)},
             "/readyz": {"GET": Route(self.ready, public=True)},
             "/docs.json": {"GET": Route(self.document, public=True)},
             "/": {"GET": Route(self.page, public=True)},
+            UI: {"GET": Route(self.live, public=True)},
+            FILE: {"GET": Route(self.file, public=True)},
             **others,
         }
 
@@ -124,12 +143,10 @@ class Routes:
 
     async def sessions(self, request: Request) -> Reply:
         """GET /sessions"""
-        query = parse_qs(request.query.decode("latin-1"), keep_blank_values=True)
-        if unknown := query.keys() - {"cursor", "limit"}:
-            raise InvalidRequest(f"{min(unknown)}: there is no such parameter; cursor and limit are")
-        limit = query.get("limit", ["100"])[0]
-        page = await self._custody.page(request.owner, query.get("cursor", [""])[0], _whole_number(limit, "limit"))
-        return Reply(_encode(page))
+        query = _parameters(request, "cursor", "limit", "prefix")
+        cursor, limit, prefix = (query.get(name, [""])[0] for name in ("cursor", "limit", "prefix"))
+        number = _whole_number(limit, "limit") if "limit" in query else 100
+        return Reply(_encode(await self._custody.page(request.owner, cursor, number, prefix)))
 
     async def create(self, request: Request) -> Reply:
         """POST /sessions"""
@@ -154,6 +171,21 @@ class Routes:
         await self._custody.delete(request.name, request.owner)
         return Reply(b"", status=204)
 
+    async def watch(self, request: Request) -> Reply:
+        """GET /watch"""
+        ids = dict.fromkeys(_parameters(request, "session_id").get("session_id", ()))
+        if not 0 < len(ids) <= MAX_WATCHED:
+            raise InvalidRequest(f"session_id: say which to watch, {MAX_WATCHED} at most: ?session_id=a&session_id=b")
+        for session_id in ids:
+            self.engine.check_id(session_id)
+        owner = request.owner
+        watcher = self.engine.watching.watch(
+            [owner + session_id for session_id in ids],
+            lambda key: self._custody.look(key.removeprefix(owner), owner),
+        )
+        headers = [(b"cache-control", b"no-store"), (b"x-accel-buffering", b"no")]
+        return Reply(b"", media_type=EVENTS, headers=headers, stream=watcher)
+
     async def metrics(self, _: Request) -> Reply:
         """GET /metrics"""
         states = [numbers["metrics"] for numbers in await self._siblings.numbers()]
@@ -170,13 +202,35 @@ class Routes:
 
     async def page(self, _: Request) -> Reply:
         """GET /"""
-        return Reply(openapi.PAGE.encode(), media_type=HTML)
+        return Reply(openapi.PAGE.encode(), media_type=HTML, headers=[(POLICY, openapi.POLICY)])
+
+    async def live(self, request: Request) -> Reply:
+        """GET /ui"""
+        return self._file("index.html", request)
+
+    async def file(self, request: Request) -> Reply:
+        """GET /ui/{file}"""
+        if not request.name:  # the page's own links are relative
+            return Reply(b"", status=308, media_type=HTML, headers=[(b"location", b"../ui")])
+        return self._file(request.name, request)
+
+    def _file(self, name: str, request: Request) -> Reply:
+        file = ui.files().get(name)
+        if file is None:
+            raise NotFound(f"there is no /ui/{name} here; the live page is /ui")
+        headers = [(b"etag", file.tag), (b"cache-control", b"no-cache"), (POLICY, ui.POLICY)]
+        headers += [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer")]
+        if request.headers.get(b"if-none-match") == file.tag:
+            return Reply(b"", status=304, media_type=file.media_type, headers=headers)
+        return Reply(file.content, media_type=file.media_type, headers=headers)
 
 
 def head(reply: Reply) -> Headers:
     """All headers of a reply."""
-    if reply.status == HTTPStatus.NO_CONTENT:
+    if reply.status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
         return reply.headers
+    if reply.stream is not None:
+        return [*reply.headers, (b"content-type", reply.media_type)]
     return [*reply.headers, (b"content-type", reply.media_type), (b"content-length", b"%d" % len(reply.payload))]
 
 
@@ -189,6 +243,13 @@ def check_media_type(headers: Mapping[bytes, bytes]) -> None:
     media_type = headers.get(b"content-type", JSON).split(b";")[0].strip().lower()
     if media_type != JSON:
         raise UnsupportedMediaType("send the body as JSON, with the header content-type: application/json")
+
+
+def _parameters(request: Request, *known: str) -> dict[str, list[str]]:
+    query = parse_qs(request.query.decode("latin-1"), keep_blank_values=True)
+    if unknown := query.keys() - set(known):
+        raise InvalidRequest(f"{min(unknown)}: there is no such parameter; here {' and '.join(known)} can be said")
+    return query
 
 
 def _encode(message: BaseModel) -> bytes:

@@ -146,13 +146,21 @@ class SessionSummary(_Message):
     last_alarm: Alarm | None = Field(None, description="The last alarm, running or over; absent if there was none.")
 
 
-class SessionResponse(SessionSummary):
-    """A live session, and its context to take along: for an export, or a point to fork from or go back to."""
+class SessionState(SessionSummary):
+    """A live session, and how it is doing."""
 
     error_level: Bound | None = Field(
         None, description="How far its values lie from the predictions of late, on average; raw units."
     )
     interval_width: Bound | None = Field(None, description="Of the interval for its next value; raw units.")
+    hidden_state: list[list[float]] | None = Field(
+        None, description="What the context units carry, a list for each layer; absent for another model's context."
+    )
+
+
+class SessionResponse(SessionState):
+    """A live session, and its context to take along: for an export, or a point to fork from or go back to."""
+
     context: str = Field(description="Its context as a token.")
 
 
@@ -171,6 +179,8 @@ class ModelResponse(_Message):
     features: list[str] = Field(description="Names of the numbers of an observation, in order.")
     targets: list[str] = Field(description="Names of the numbers of a prediction: the first of the features.")
     units: list[str] = Field(description="Their units, where known.")
+    center: list[float] = Field(description="Of each feature: where the training data lies; raw units.")
+    spread: list[float] = Field(description="And how far it spreads, about a standard deviation.")
     architecture: dict[str, Any] = Field(description="Sizes and options of the network.")
     level: float | None = Field(description="Coverage of the intervals where no other is asked for; null: none.")
     context_size: int = Field(description="float32 numbers that one stream carries.")

@@ -94,6 +94,9 @@ class Settings(BaseSettings):
     max_queue: int = Field(
         4096, ge=1, description="Requests that wait or are computed at most; more are answered with 429."
     )
+    max_watchers: int = Field(
+        100, ge=0, description="Clients of `/watch`, live pages and others, that a worker serves at most."
+    )
     max_values: int = Field(100_000, ge=1, description="Observations in one request at most.")
     max_horizon: int = Field(1000, ge=1, description="Steps of one forecast at most.")
     max_body_bytes: int = Field(4_194_304, ge=1024, description="Size of a request body at most.")

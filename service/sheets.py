@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.predictor import NUMBERS, Advanced, Values, failure
+from service import observations
 from service.errors import ServiceError
 from service.sessions.rows import Indices, Shape
 from service.stepping import refusal
@@ -48,6 +49,14 @@ class Sheet:
         self.alarms.pop(index, None)
         if "alarm" in answer:
             self.alarms[index] = answer["alarm"]["start_step"]
+
+    def answer(self, index: int, session_id: str, model: str) -> dict[str, Any]:
+        """What a row that did not fail would be answered by itself."""
+        numbers = [observations.to_bounds(kind[index][None]) for kind in self.numbers]
+        answer: dict[str, Any] = dict(zip(NUMBERS, numbers, strict=False))
+        if start_step := self.alarms.get(index):
+            answer["alarm"] = {"start_step": start_step}
+        return answer | {"session_id": session_id, "step": int(self.steps[index]), "model": model}
 
     def json(self) -> dict[str, Any]:
         """As JSON has it; arrays are left as they are."""

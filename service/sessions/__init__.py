@@ -4,7 +4,7 @@ from service.sessions.memory import MemoryStore
 from service.sessions.record import Answer, Record
 from service.sessions.rows import ELSEWHERE, START, Rows, Shape
 from service.sessions.sqlite import SqliteStore
-from service.sessions.store import Found, Gone, Limits, Shared, Store, Superseded, Unfit
+from service.sessions.store import Found, Gone, Limits, News, Shared, Store, Superseded, Unfit, Wire
 from service.sessions.urls import check_store, open_store
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Gone",
     "Limits",
     "MemoryStore",
+    "News",
     "Record",
     "Rows",
     "Shape",
@@ -23,6 +24,7 @@ __all__ = [
     "Store",
     "Superseded",
     "Unfit",
+    "Wire",
     "check_store",
     "open_store",
 ]

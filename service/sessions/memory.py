@@ -16,7 +16,7 @@ from service.errors import SessionCapacity
 from service.sessions import snapshot
 from service.sessions.record import Record, times
 from service.sessions.rows import ELSEWHERE, START, Rows
-from service.sessions.store import Found, Gone, Limits
+from service.sessions.store import Found, Gone, Limits, News, Wire
 
 OVERHEAD_BYTES = 240  # of a session besides its row or record: key, dictionary entry, object heads; measured
 RETRY_AFTER_SECONDS = 10
@@ -35,6 +35,7 @@ class MemoryStore:
     """
 
     in_place = True
+    wire: Wire | None = None
 
     def __init__(
         self,
@@ -105,7 +106,7 @@ class MemoryStore:
         found = self._look(key)
         return self._record(found) if isinstance(found, int | bytes) else found
 
-    async def keep(self, key: str, row: int, found: Found = None) -> None:
+    async def keep(self, key: str, row: int, found: Found = None, news: News | None = None) -> None:
         if key not in self._live:
             try:
                 self._admit(key, self._own.row_bytes)
@@ -123,7 +124,7 @@ class MemoryStore:
             for key, row in zip(keys, entries, strict=True):
                 self._put(key, row)
 
-    async def commit(self, key: str, record: Record, found: Found = None) -> None:
+    async def commit(self, key: str, record: Record, found: Found = None, news: News | None = None) -> None:
         entry = self._entered(record)
         if isinstance(entry, int):
             await self.keep(key, entry)
@@ -134,7 +135,7 @@ class MemoryStore:
     def pending(self, key: str) -> asyncio.Future[None] | None:
         return None
 
-    async def delete(self, key: str) -> Record | Gone | None:
+    async def delete(self, key: str, news: News | None = None) -> Record | Gone | None:
         found = await self.get(key)
         if isinstance(found, Record):
             self._forget(key, Gone("deleted", self._clock()))

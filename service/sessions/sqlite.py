@@ -17,7 +17,7 @@ from service.errors import SessionCapacity, StoreUnavailable
 from service.sessions import snapshot
 from service.sessions.memory import OVERHEAD_BYTES, Entry, Indices, MemoryStore
 from service.sessions.record import Record
-from service.sessions.store import Found, Gone, Limits
+from service.sessions.store import Found, Gone, Limits, News
 
 FORGET = "DELETE FROM sessions WHERE key = ?"
 DROP = "DELETE FROM gone WHERE key = ?"
@@ -135,14 +135,14 @@ class SqliteStore(MemoryStore):
         self._writer = threading.Thread(target=self._write_forever, name="sessions", daemon=True)
         self._writer.start()
 
-    async def keep(self, key: str, row: int, found: Found = None) -> None:
+    async def keep(self, key: str, row: int, found: Found = None, news: News | None = None) -> None:
         await self._admitted(key, row)
 
     async def keep_all(self, keys: Sequence[str], rows: Indices) -> None:
         self._arriving |= dict.fromkeys((key for key in keys if key not in self._live), self._row_size())
         await self._kept(keys, rows.tolist())
 
-    async def commit(self, key: str, record: Record, found: Found = None) -> None:
+    async def commit(self, key: str, record: Record, found: Found = None, news: News | None = None) -> None:
         await self._admitted(key, self._entered(record))
 
     def has_room(self, sessions: int) -> bool:
@@ -192,7 +192,7 @@ class SqliteStore(MemoryStore):
             else:
                 self._leave(entry)
 
-    async def delete(self, key: str) -> Record | Gone | None:
+    async def delete(self, key: str, news: News | None = None) -> Record | Gone | None:
         found = await self.get(key)
         if isinstance(found, Record):
             gone = Gone("deleted", self._clock())

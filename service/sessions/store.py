@@ -1,13 +1,14 @@
 """What a store of sessions promises. The engine works with this and does not know which store it has."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.predictor import Values
 from service.errors import StoreUnavailable
 from service.sessions.record import Record
 from service.sessions.rows import Rows
@@ -23,6 +24,19 @@ class Gone:
 
 Found = int | Record | Gone | None
 """A session's row; or its record, where it is no row; or what is remembered of it; or nothing: never heard of."""
+
+
+@dataclass(slots=True)
+class News:
+    """What who watches a session has to know beside what is kept.
+
+    values: (T, F) the last ones that led there, None: it was placed there, or deleted; told: set by the store when it
+    is kept, if who watches in this process hears of it by the wire.
+    """
+
+    session_id: str
+    values: Values | None = None
+    told: bool = False
 
 
 class Superseded(Exception):
@@ -49,6 +63,40 @@ class Limits:
     max_gone: int
 
 
+class Audience(Protocol):
+    """Whom the wire tells what is kept, by this process or by others."""
+
+    def wants(self, key: str) -> bool:
+        """Whether somebody watches this session."""
+
+    def heard(self, key: str, found: Record | Gone, news: News) -> None:
+        """Something was kept: `found` is there now. What happens to a session is heard in the order in which it did."""
+
+    def missed(self) -> None:
+        """Something may have been kept that was not heard."""
+
+
+class Wire(Protocol):
+    """By which the processes that share a store hear what is kept of sessions that somebody watches."""
+
+    audience: Audience | None
+
+    @property
+    def hears(self) -> bool:
+        """Whether what is kept arrives."""
+
+    async def ask(self, keys: Collection[str]) -> set[str]:
+        """To be told what is kept of these, for the next seconds; so it is asked again and again. Gives those of which
+        something may have been missed, because nobody asked before.
+
+        Raises:
+            StoreUnavailable: it cannot be said.
+        """
+
+    def hang_up(self) -> None:
+        """Nobody listens any more."""
+
+
 class Store(Protocol):
     """Sessions by key. The caller takes care that in this process one key is advanced by one request at a time.
 
@@ -58,6 +106,10 @@ class Store(Protocol):
 
     in_place: bool
     """Whether the row of a live session may be advanced itself; otherwise into another row, which is then kept."""
+
+    @property
+    def wire(self) -> Wire | None:
+        """None where no other process has the sessions."""
 
     def live(self) -> int | None:
         """Live sessions; None where other processes have them too."""
@@ -76,9 +128,10 @@ class Store(Protocol):
     async def get(self, key: str) -> Record | Gone | None:
         """The record, or what is remembered of it, or None: never heard of."""
 
-    async def keep(self, key: str, row: int, found: Found = None) -> None:
+    async def keep(self, key: str, row: int, found: Found = None, news: News | None = None) -> None:
         """A row is from now on the session's; the one before, if another, is free. When this returns, it is kept as
-        safely as promised. If it fails the row is free, unless it was the session's already. found: what was.
+        safely as promised. If it fails the row is free, unless it was the session's already. found: what was; news: for
+        the wire.
 
         Raises:
             SessionCapacity: it is new and there is no room. A live session is never evicted.
@@ -87,7 +140,7 @@ class Store(Protocol):
                 end: the same request with its step finds out.
         """
 
-    async def commit(self, key: str, record: Record, found: Found = None) -> None:
+    async def commit(self, key: str, record: Record, found: Found = None, news: News | None = None) -> None:
         """Keep a record, new or in place of the one before; as `keep`."""
 
     def pending(self, key: str) -> asyncio.Future[None] | None:
@@ -95,8 +148,8 @@ class Store(Protocol):
         meanwhile, and its turn is not given away before.
         """
 
-    async def delete(self, key: str) -> Record | Gone | None:
-        """Forget a record; gives what `get` would have given before.
+    async def delete(self, key: str, news: News | None = None) -> Record | Gone | None:
+        """Forget a record; gives what `get` would have given before. news: for the wire.
 
         Raises:
             StoreUnavailable: as commit.
@@ -123,6 +176,6 @@ class Shared(Store, Protocol):
         """As `find`, for many, or why one cannot be told."""
 
     async def keep_all(
-        self, keys: Sequence[str], rows: NDArray[np.int64], found: Sequence[Found]
+        self, keys: Sequence[str], rows: NDArray[np.int64], found: Sequence[Found], news: Sequence[News]
     ) -> list[Superseded | StoreUnavailable | None]:
         """As `keep`, for many, each by itself; what was in the way of one."""

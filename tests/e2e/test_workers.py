@@ -18,6 +18,7 @@ from models import load, save
 from service.siblings import DIRECTORY
 from tests.conftest import random_checkpoint
 from tests.e2e.streams import Crowd
+from tests.e2e.test_watch import watching
 from tests.redis_server import RedisServer, redis_server
 from tests.server import HOST, Server, free_port, serving
 
@@ -137,6 +138,19 @@ def test_sessions_tokens_and_numbers_are_those_of_all(server: Server, checkpoint
     assert len(each) == WORKERS
     assert min(each) > 0
     assert sum(each) == numbers(server)["elman_steps_total"]
+
+
+def test_who_watches_sees_what_every_worker_does(server: Server) -> None:
+    """On one connection to one of them; in order, with the answers that were given."""
+    with watching(server, "s", "t", headers={}) as events:
+        assert [next(events)[0] for _ in range(2)] == ["ended"] * 2
+        answers = []
+        for step, worker in enumerate(server.workers() * 3):
+            with stopped(worker):  # another answers
+                answers.append(predict(server, {"values": [step], "session_id": "st"[step % 2]}))
+        for answer in answers:
+            name, told = next(events)
+            assert (name, {key: told[key] for key in answer}) == ("observed", answer)
 
 
 def test_a_store_that_is_not_there_is_said_and_missed_no_longer_when_it_is_back(

@@ -25,7 +25,8 @@ def refused(response: Any) -> tuple[int, str]:
 def test_a_session_is_shown_with_its_step_its_times_and_its_context(client: TestClient) -> None:
     predict(client, "s", 9, 8)
     session = client.get("/sessions/s").json()
-    assert session.keys() == {"session_id", "step", "model", "created_at", "used_at", "expires_at", "context"}
+    shown = {"session_id", "step", "model", "created_at", "used_at", "expires_at", "hidden_state", "context"}
+    assert session.keys() == shown
     assert (session["session_id"], session["step"]) == ("s", 2)
     used, expires = (datetime.fromisoformat(session[name]) for name in ("used_at", "expires_at"))
     assert expires - used == timedelta(hours=1)
@@ -134,6 +135,21 @@ def test_sessions_are_listed_page_by_page(client: TestClient) -> None:
         if (cursor := page.get("cursor")) is None:
             break
     assert listed == [name for name in names if name != "s03"]
+
+
+def test_sessions_are_found_by_how_their_ids_begin(make_client: MakeClient) -> None:
+    client = make_client(api_keys=f"{KEY},{OTHER_KEY}")
+    for key, name in ((KEY, "pump-1"), (KEY, "pump-2"), (KEY, "fan"), (OTHER_KEY, "pump-3")):
+        client.headers["authorization"] = f"Bearer {key}"
+        predict(client, name, 9)
+    client.headers["authorization"] = f"Bearer {KEY}"
+    for prefix, cursor, expected in (
+        ("pump-", "", ["pump-1", "pump-2"]),
+        ("pump-", "pump-1", ["pump-2"]),
+        ("x", "", []),
+    ):
+        page = client.get("/sessions", params={"prefix": prefix, "cursor": cursor}).json()
+        assert [session["session_id"] for session in page["sessions"]] == expected
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=1001", "limit=x", "limit=-1", "offset=3"])

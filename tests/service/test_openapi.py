@@ -5,7 +5,7 @@ from httpx2 import Response
 from pydantic import BaseModel
 from starlette.testclient import TestClient
 
-from service import errors, openapi, schemas
+from service import openapi, schemas
 from service.errors import STATUS, ServiceError
 
 DOCS = Path(__file__).parents[2] / "docs" / "errors.md"
@@ -67,6 +67,7 @@ def test_the_page_asks_nobody_else(client: TestClient) -> None:
     links = re.findall(r"""(?:src|href)="([^"]+)\"""", page.text)
     assert links
     for link in links:
-        assert link.startswith("./static_content/")
+        assert link.startswith(("./static_content/", "./ui/"))
         assert client.get(link.removeprefix(".")).is_success
-    assert errors.__doc__
+    assert "connect-src 'self'" in page.headers["content-security-policy"]
+    assert "validatorUrl: null" in client.get("/ui/openapi.js").text  # else Swagger UI asks one, but for a localhost

@@ -25,7 +25,7 @@ from service.errors import (
 )
 from service.metrics import Metrics
 from service.schemas import ForecastRequest
-from service.sessions import MemoryStore, Record, Store
+from service.sessions import MemoryStore, News, Record, Store
 from service.settings import Settings
 from tests.conftest import random_checkpoint
 from tests.service.sessions.test_sqlite import Gated, gated
@@ -171,10 +171,10 @@ def test_an_end_that_is_not_deleted_is_an_error_and_its_retry_ends_it(tmp_path: 
     class Undying(Gated):
         healthy = False
 
-        async def delete(self, key: str) -> Any:
+        async def delete(self, key: str, news: News | None = None) -> Any:
             if not self.healthy:
                 raise StoreUnavailable("the disk is full", retry_after=1)
-            return await super().delete(key)
+            return await super().delete(key, news)
 
     store = Undying(tmp_path / "sessions.db", Clock())
     engine = over(store)

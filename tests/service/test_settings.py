@@ -36,6 +36,7 @@ def test_every_setting_is_read_from_the_environment(monkeypatch: pytest.MonkeyPa
         "token_seconds": "8.5",
         "api_keys": "a" * 16,
         "max_queue": "4",
+        "max_watchers": "5",
         "max_values": "8",
         "max_horizon": "9",
         "max_body_bytes": "2048",

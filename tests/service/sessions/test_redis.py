@@ -10,11 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from redis.crc import key_slot
 
 from service.errors import StoreUnavailable
-from service.sessions import Gone, Record, Superseded, Unfit, check_store
+from service.sessions import Gone, News, Record, Superseded, Unfit, check_store
 from service.sessions.addresses import Address
 from service.sessions.redis import RedisStore
 from tests.redis_server import RedisServer, redis_cluster, redis_sentinel, redis_server, speaks_tls
@@ -115,11 +116,66 @@ def test_any_id_has_keys_of_its_own_in_one_slot(redis: RedisServer) -> None:
     async def run() -> None:
         async with opened(redis.url) as store:
             for step, key in enumerate(KEYS, 1):
+                before = set(redis.ask("KEYS", "*"))
                 await put(store, key, step)
-                assert len({key_slot(name.encode()) for name in store._names(key)}) == 1
+                assert await store.wire.ask([key]) == {key}
+                names = set(redis.ask("KEYS", "*")) - before
+                assert (len(names), len({key_slot(name) for name in names})) == (3, 1)
             assert [await step_of(store, key) for key in KEYS] == [*range(1, len(KEYS) + 1)]
             assert [key for key, _ in await store.page("", "", 100)] == sorted(KEYS)
             assert [key for key, _ in await store.page("[", "", 100)] == ["[a]"]
+
+    asyncio.run(run())
+
+
+class Ear:
+    """Hears what is kept of all sessions."""
+
+    def __init__(self) -> None:
+        self.found: list[tuple[str, Record | Gone, News]] = []
+
+    def wants(self, key: str) -> bool:
+        return True
+
+    def heard(self, key: str, found: Record | Gone, news: News) -> None:
+        self.found.append((key, found, news))
+
+    def missed(self) -> None:
+        raise AssertionError
+
+
+def test_who_asks_hears_what_is_kept_under_any_id(redis: RedisServer) -> None:
+    async def run() -> None:
+        async with (
+            opened(redis.url) as here,
+            opened(redis.url) as there,
+            opened(f"{redis.url}/1") as elsewhere,
+        ):
+            elsewhere.wire.audience = Ear()
+            await elsewhere.wire.ask(KEYS)
+            here.wire.audience = ear = Ear()
+            assert await here.wire.ask(KEYS) == set(KEYS)
+            assert await here.wire.ask([*KEYS, "z"]) == {"z"}
+            news = [News(f"{key} of somebody", np.array([[step], [np.nan]])) for step, key in enumerate(KEYS, 1)]
+            for step, (key, what) in enumerate(zip(KEYS, news, strict=True), 1):
+                await there.commit(key, now(step), None, what)
+                await elsewhere.commit(key, now(), None, what)
+                await there.commit("unasked", now(), await there.find("unasked"), what)
+                assert not what.told
+            mine, again = News("a"), News("a")
+            await here.commit("a", now(9), await here.find("a"), mine)
+            await here.delete("a", again)
+            assert (mine.told, again.told) == (True, True)
+            async with asyncio.timeout(5):
+                while len(ear.found) < len(KEYS) + 2:
+                    await asyncio.sleep(0.01)
+            for (key, found, told), expected, step, what in zip(ear.found, KEYS, range(1, 99), news, strict=False):
+                assert isinstance(found, Record)
+                assert (key, found.step, told.session_id) == (expected, step, what.session_id)
+                np.testing.assert_equal(told.values, what.values)
+            (_, placed, first), (_, gone, second) = ear.found[-2:]
+            assert isinstance(placed, Record)
+            assert (placed.step, first.values, gone, second.values) == (9, None, await there.get("a"), None)
 
     asyncio.run(run())
 
