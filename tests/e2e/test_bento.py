@@ -64,7 +64,8 @@ def healthy(port: int, *path: str) -> bool:
 def test_it_has_what_serving_needs_and_no_more(bento: Path) -> None:
     files = {str(path.relative_to(bento / "src")) for path in (bento / "src").rglob("*") if path.is_file()}
     assert files >= {"service/api.py", "models/elman.py", "models/checkpoints/sunspots.safetensors"}
-    assert not any(file.startswith(("training", "tests")) for file in files)
+    assert {file for file in files if file.startswith(("training", "tests"))} == {"training/series/sunspots.csv"}
+    assert files >= {"service/ui/index.html", "service/ui/vendor/LICENSE"}  # the page, which plays that series
 
 
 def test_it_predicts_from_its_own_folder(server: Server) -> None:

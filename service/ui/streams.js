@@ -1,0 +1,212 @@
+// The sessions that this page watches, as the service tells of them, whoever sends the values.
+
+import { listen } from "./push.js"
+
+/** Steps that are remembered of a stream. */
+export const LENGTH = 600
+
+const SERIES = ["observed", "predicted", "lower", "upper", "anomaly"]
+
+/**
+ * What is known of one session. Arrays run in parallel: row i belongs to the observation with the number steps[i].
+ * observed, predicted, lower, upper, anomaly: [target][row]; predicted and bounds are those made before the observation
+ * came; the last row is of the value to come, so nothing is observed there yet. hidden: [row] the hidden state behind
+ * the observation, a list for each layer, where it is known.
+ * state: the hidden state now, known also where no row is.
+ * step: observations that the session has seen, null until it is known; alarm: {start_step} of the one that runs;
+ * ended: {error, message} if there is no such session (any more).
+ * It dispatches "change" (values came, or it was taken back) and "state" (it ended, is there again).
+ */
+export class Stream extends EventTarget {
+  constructor(id, targets) {
+    super()
+    Object.assign(this, { id, targets, step: null, alarm: null, ended: null, state: null })
+    this.#clear()
+  }
+
+  #clear() {
+    this.steps = []
+    this.hidden = []
+    for (const name of SERIES) this[name] = this.targets.map(() => [])
+  }
+
+  /** The row of the newest observation, -1 if none is known. */
+  get newest() {
+    return this.steps.lastIndexOf(this.step)
+  }
+
+  /** Event "observed": values came, from whoever; or the answer to values that this page has sent, and these. */
+  observe({ step, values, predictions, lower, upper, anomaly, alarm, hidden_state }) {
+    if (!this.ended && this.step !== null && step <= this.step) return this.#complete(step, hidden_state)
+    const first = step - values.length + 1
+    if (this.ended && first !== this.step + 1) this.restart() // a session of the same name begins
+    if (first !== this.step + 1) this.#cut(first - 1)
+    values.forEach((value, i) => {
+      const row = this.#row(first + i)
+      this.targets.forEach((_, target) => {
+        this.observed[target][row] = part(value, target)
+        this.anomaly[target][row] = part(anomaly?.[i], target)
+      })
+      const next = this.#row(first + i + 1)
+      this.targets.forEach((_, target) => {
+        this.predicted[target][next] = part(predictions[i], target)
+        this.lower[target][next] = part(lower?.[i], target)
+        this.upper[target][next] = part(upper?.[i], target)
+      })
+    })
+    Object.assign(this, { step, alarm: alarm ?? null, ended: null, state: hidden_state ?? null })
+    this.hidden[this.newest] = hidden_state ?? null
+    this.#forget()
+    this.dispatchEvent(new Event("change"))
+  }
+
+  /** What was told already, by another connection or as an answer: only the hidden state may be new. */
+  #complete(step, hidden_state) {
+    const row = this.steps.lastIndexOf(step)
+    if (row < 0 || this.hidden[row] || !hidden_state) return
+    this.hidden[row] = hidden_state
+    if (step === this.step) this.state = hidden_state
+    this.dispatchEvent(new Event("change"))
+  }
+
+  /** Event "session": it is there, at this step; first of all, and when it was made, restored or taken back. */
+  place({ step, last_alarm, hidden_state }) {
+    if (step !== this.step) this.#cut(step)
+    const running = last_alarm && last_alarm.end_step === undefined
+    Object.assign(this, { step, alarm: running ? last_alarm : null, ended: null, state: hidden_state ?? null })
+    if (this.newest >= 0) this.hidden[this.newest] = hidden_state ?? null
+    this.dispatchEvent(new Event("change"))
+    this.dispatchEvent(new Event("state"))
+  }
+
+  /** Event "ended": there is no such session, or not any more. */
+  end({ error, message }) {
+    this.ended = { error, message }
+    this.dispatchEvent(new Event("state"))
+  }
+
+  /** The row of an observation; rows are made at the end only. */
+  #row(step) {
+    const last = this.steps.length - 1
+    if (this.steps[last] === step) return last
+    const there = this.steps.lastIndexOf(step)
+    if (there >= 0) return there
+    this.steps.push(step)
+    this.hidden.push(null)
+    for (const name of SERIES) this[name].forEach((a) => a.push(null))
+    return last + 1
+  }
+
+  /** Remember what another stream was told, of which this one is a copy. */
+  copy(other) {
+    for (const name of ["steps", "hidden"]) this[name] = [...other[name]]
+    for (const name of SERIES) this[name] = other[name].map((array) => [...array])
+    Object.assign(this, { step: other.step, alarm: other.alarm, state: other.state })
+  }
+
+  /** Forget everything: what comes is of another session of this name. */
+  restart() {
+    this.#clear()
+    Object.assign(this, { step: null, alarm: null, state: null })
+    this.dispatchEvent(new Event("change"))
+  }
+
+  /**
+   * Forget what is behind a step, but for what was predicted there: it was taken back, or values were missed, and then
+   * nothing is made up.
+   */
+  #cut(step) {
+    const keep = this.steps.findIndex((s) => s > step + 1)
+    if (keep >= 0) this.#splice(keep, Infinity)
+    const next = this.steps.lastIndexOf(step + 1)
+    if (next >= 0) {
+      this.hidden[next] = null
+      for (const array of [...this.observed, ...this.anomaly]) array[next] = null
+    }
+    if (this.step !== null && step > this.step && this.steps.length) this.#row(this.step + 1)
+  }
+
+  #forget() {
+    if (this.steps.length > LENGTH + LENGTH / 10) this.#splice(0, this.steps.length - LENGTH)
+  }
+
+  #splice(from, count) {
+    for (const array of [this.steps, this.hidden, ...SERIES.flatMap((name) => this[name])]) array.splice(from, count)
+  }
+}
+
+const part = (value, target) => (Array.isArray(value) ? value[target] : target === 0 ? value : null) ?? null
+
+/**
+ * All that are watched, over one connection. Dispatches "watched" (the set has changed) and "connection" (see
+ * `connected` and `error`).
+ */
+export class Streams extends EventTarget {
+  #streams = new Map()
+  #stop = null
+  connected = false
+  error = null
+
+  constructor(targets) {
+    super()
+    this.targets = targets
+  }
+
+  get all() {
+    return [...this.#streams.values()]
+  }
+
+  get(id) {
+    return this.#streams.get(id)
+  }
+
+  /** Watch a session from now on; also one that does not exist yet. */
+  watch(...ids) {
+    const fresh = ids.filter((id) => !this.#streams.has(id))
+    for (const id of fresh) this.#streams.set(id, new Stream(id, this.targets))
+    if (fresh.length) this.#changed()
+    return this.#streams.get(ids[0])
+  }
+
+  unwatch(id) {
+    if (this.#streams.delete(id)) this.#changed()
+  }
+
+  /** Connect anew: because of another key, say. The connection before goes on until this one is there. */
+  reconnect() {
+    const before = this.#stop
+    const ids = [...this.#streams.keys()]
+    if (!ids.length) {
+      this.#stop = null
+      before?.abort()
+      return
+    }
+    const stop = (this.#stop = new AbortController())
+    listen(ids, {
+      told: (name, data) => this.#told(name, data),
+      changed: (connected, error) => {
+        before?.abort()
+        if (this.#stop === stop) this.#connection(connected, error)
+      },
+      signal: stop.signal,
+    })
+  }
+
+  #changed() {
+    this.dispatchEvent(new Event("watched"))
+    this.reconnect()
+  }
+
+  #told(name, data) {
+    const stream = this.#streams.get(data.session_id)
+    if (!stream) return
+    if (name === "observed") stream.observe(data)
+    else if (name === "session") stream.place(data)
+    else if (name === "ended") stream.end(data)
+  }
+
+  #connection(connected, error) {
+    Object.assign(this, { connected, error })
+    this.dispatchEvent(new Event("connection"))
+  }
+}
