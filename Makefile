@@ -33,19 +33,27 @@ IMAGE = elman:latest
 export BENTOML_DO_NOT_TRACK = True
 
 .DEFAULT_GOAL = help
-.PHONY: help serve train test check format accuracy load load-soak load-limit bench bench-peers build container test-container clean
+.PHONY: help serve train test test-ui screenshots check format accuracy load load-soak load-limit bench bench-peers build container test-container clean
 
 help: ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 serve: $(VENV)/serve.stamp $(if $(ELMAN_CHECKPOINT),,$(CHECKPOINT)) ## install, train if needed, and serve on HOST:PORT (127.0.0.1:3000)
-	@exec $(BIN)/bentoml serve service.api:service --host $(HOST) --port $(PORT) --timeout-graceful-shutdown 10
+	@exec $(BIN)/bentoml serve service.api:service --host $(HOST) --port $(PORT) --timeout-graceful-shutdown 10 --timeout-keep-alive 75
 
 train: $(VENV)/serve.stamp ## train the default checkpoint on the yearly sunspot numbers
 	$(BIN)/python -m training fit training/series/sunspots.csv --column sunspots --output $(CHECKPOINT)
 
 test: $(VENV)/test.stamp $(CHECKPOINT) ## install and run all tests, JOBS files at a time
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+
+test-ui: $(VENV)/test.stamp $(CHECKPOINT) ## test the live page in a real Chromium, which is installed if there is none (Debian, Ubuntu)
+	@tests/ui/install_chromium.sh
+	$(BIN)/python -m pytest tests/ui -n $(JOBS) --dist loadfile
+
+screenshots: $(VENV)/test.stamp $(CHECKPOINT) ## draw the pictures of the live page in docs/pictures anew
+	@tests/ui/install_chromium.sh
+	$(BIN)/python -m tests.ui.screenshots
 
 check: $(VENV)/test.stamp ## lint, format, types, direction of imports
 	$(BIN)/ruff check .

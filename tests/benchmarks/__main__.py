@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from service.settings import DEFAULT_CHECKPOINT
-from tests.benchmarks import machine, ready, replicas, services, sessions, step
+from tests.benchmarks import machine, page, ready, replicas, services, sessions, step, watching
 from tests.benchmarks.peers import report as peers
 from tests.benchmarks.services import Effort
 from tests.benchmarks.tables import Table, replaced
@@ -24,11 +24,13 @@ SECTIONS: dict[str, Section] = {
     "ready": lambda options: ready.report(options.checkpoint),
     "sessions": lambda options: sessions.report(options.checkpoint),
     "replicas": lambda options: replicas.report(options.checkpoint, Effort(options.rounds, options.seconds)),
+    "watch": lambda options: watching.report(options.checkpoint, Effort(options.rounds, options.seconds)),
+    "page": lambda options: page.report(options.checkpoint),
     "peers": lambda options: peers.report(
         options.checkpoint, Effort(options.rounds, options.seconds), options.peers, options.picture
     ),
 }
-USUAL = ("services", "step", "ready", "sessions", "replicas")  # the peers have to be installed first
+USUAL = ("services", "step", "ready", "sessions", "replicas", "watch", "page")  # the peers have to be installed first
 
 
 def main() -> None:

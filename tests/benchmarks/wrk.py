@@ -44,8 +44,10 @@ class Load:
         return self.requests / self.seconds
 
 
-def measure(server: Server, door: Door, connections: int, seconds: float, *, turns: int = TURNS) -> Load:
-    """Ask a server for single steps, in sessions that no other run has.
+def measure(
+    server: Server, door: Door, connections: int, seconds: float, *, turns: int = TURNS, run: str | None = None
+) -> Load:
+    """Ask a server for single steps, in sessions that no other run has: RUN-0 to those of all turns of all connections.
 
     Raises:
         LoadFailed: not all was well answered; figures would mean nothing.
@@ -55,7 +57,7 @@ def measure(server: Server, door: Door, connections: int, seconds: float, *, tur
         raise LoadFailed(INSTALL)
     settings = ["-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", f"--timeout={TIMEOUT_SECONDS}s"]
     series = ",".join(map(str, SERIES))
-    arguments = [door.path, door.body, new_run(), str(door.sessions), str(connections * turns), series]
+    arguments = [door.path, door.body, run or new_run(), str(door.sessions), str(connections * turns), series]
     command = [program, *settings, "-s", str(SCRIPT), server.url, "--", *arguments]
     before = cpu_seconds(server)
     output = subprocess.run(command, capture_output=True, text=True)
