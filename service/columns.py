@@ -12,7 +12,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from models.predictor import Values
+from models.predictor import Context, Values
 from service import observations
 from service.copies import Copies
 from service.engine import Engine
@@ -122,7 +122,7 @@ class Here:
                 for key in keys:
                     engine.keeping.give_turn(key)
 
-    def _watched(self, keys: Sequence[str], after: Indices, fine: NDArray[np.bool_]) -> list[tuple[int, Values]]:
+    def _watched(self, keys: Sequence[str], after: Indices, fine: NDArray[np.bool_]) -> list[tuple[int, Context]]:
         """Those that somebody watches, and their hidden states; the rows may be others' when they are kept."""
         engine = self._engine
         places = [place for place, key in enumerate(keys) if key in engine.watching and fine[place]]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.predictor import Values
+from models.predictor import Context, Values
 from service import observations
 from service.engine import Engine
 from service.errors import ServiceError, SessionCapacity, StoreUnavailable
@@ -132,7 +132,7 @@ class Copies:
                 engine.watching.tell(row.key, observed(answer, row.value[0], hidden.get(row.key)))
         return again
 
-    def _hidden(self, keys: Sequence[str], rows: Indices) -> dict[str, Values]:
+    def _hidden(self, keys: Sequence[str], rows: Indices) -> dict[str, Context]:
         """Of those that somebody watches; the rows are others' when they are kept."""
         engine = self._engine
         return {key: engine.hidden(row) for key, row in zip(keys, rows.tolist(), strict=True) if key in engine.watching}

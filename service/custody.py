@@ -2,8 +2,10 @@
 
 import secrets
 import time
+from collections.abc import Callable
+from functools import partial
 
-from models.predictor import Values
+from models.predictor import Context
 from service import observations
 from service.answers import predicted
 from service.engine import Engine, check_not_gone, why_gone
@@ -44,17 +46,18 @@ class Custody:
         record = self._engine.needed(await self._engine.store.get(owner + session_id), session_id)
         return self._response(session_id, record)
 
-    async def look(self, session_id: str, owner: str = "") -> tuple[bool, Event]:
-        """Whether a session is alive, and how it is, for who watches it.
+    async def look(self, session_id: str, owner: str = "") -> tuple[bool, Callable[[], Event]]:
+        """Whether a session is alive, and what tells how it is, for who watches it.
 
         Raises:
             StoreUnavailable: that cannot be told now.
         """
         try:
+            self._engine.check_id(session_id)
             record = self._engine.needed(await self._engine.store.get(owner + session_id), session_id)
-        except (SessionUnknown, SessionExpired, SessionDeleted) as error:
-            return False, ended(session_id, error)
-        return True, self._placed(session_id, record)
+        except (InvalidRequest, SessionUnknown, SessionExpired, SessionDeleted) as error:
+            return False, partial(ended, session_id, error)
+        return True, partial(self._placed, session_id, record)
 
     def wants(self, key: str) -> bool:
         """Whether somebody watches this session."""
@@ -162,10 +165,10 @@ class Custody:
             **dict(self._summary(session_id, record)),
             error_level=None if condition is None else observations.to_bounds(condition.error[None])[0],
             interval_width=None if condition is None else observations.to_bounds(condition.width[None])[0],
-            hidden_state=None if (hidden := self._hidden(record)) is None else hidden.tolist(),
+            hidden_state=None if (hidden := self._hidden(record)) is None else hidden.astype(float).round(6).tolist(),
         )
 
-    def _hidden(self, record: Record) -> Values | None:
+    def _hidden(self, record: Record) -> Context | None:
         """The hidden state, (L, H); None for a context of another model."""
         model = self._engine.model
         return model.hidden(record.context) if record.model == model.key else None

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from models import Checkpoint, Predictor
-from models.predictor import Forecast, Values
+from models.predictor import Context, Forecast, Values
 from service import observations
 from service.answers import answered, forecasted, predicted
 from service.errors import (
@@ -275,7 +275,7 @@ class Engine:
                 )
         return found
 
-    def hidden(self, row: int) -> Values:
+    def hidden(self, row: int) -> Context:
         """The hidden state of a row, (L, H)."""
         return self.model.hidden(self.model.predictor.read(self.rows.contexts, row))
 

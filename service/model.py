@@ -30,6 +30,7 @@ class Model:
         self._checkpoint = checkpoint
         self._settings = settings
         self.predictor = predictor
+        self._layers = checkpoint.weights.config.num_layers, checkpoint.weights.config.hidden_size
         self.key = bytes.fromhex(checkpoint.fingerprint)[:MODEL_BYTES]
         self.name = name_of(self.key)
 
@@ -154,12 +155,10 @@ class Model:
             return None
         return self.predictor.condition(self.predictor.fitted(record.context))
 
-    def hidden(self, context: Context) -> Values:
-        """The hidden state in a context, (1, C) -> (L, H), as far as it is worth to be told."""
-        config = self._checkpoint.weights.config
-        layers, units = config.num_layers, config.hidden_size
-        state: Values = context[0, : layers * units].astype(np.float64).round(6)
-        return state.reshape(layers, units)
+    def hidden(self, context: Context) -> Context:
+        """The hidden state in a context, (1, C) -> (L, H)."""
+        layers, units = self._layers
+        return context[0, : layers * units].reshape(layers, units)
 
     def describe(self) -> ModelResponse:
         """What is served."""

@@ -90,7 +90,7 @@ Server-sent events, each with JSON as its data, until the client goes away:
   restored or rolled back.
 - `observed`: values were applied, whoever sent them: `values`, what `POST /predict` answered, and `hidden_state`. Of a
   long request the last 500 values.
-- `ended`: `error` and `message` say why there is no such session, or not any more.
+- `ended`: `error` and `message` say why there is no such session, or not any more, or cannot be.
 
 Whoever reads too slowly loses the oldest events; the steps of the next ones tell. Ten seconds without a word and the
 service says that it is still here, in a comment.

@@ -176,8 +176,6 @@ class Routes:
         ids = dict.fromkeys(_parameters(request, "session_id").get("session_id", ()))
         if not 0 < len(ids) <= MAX_WATCHED:
             raise InvalidRequest(f"session_id: say which to watch, {MAX_WATCHED} at most: ?session_id=a&session_id=b")
-        for session_id in ids:
-            self.engine.check_id(session_id)
         owner = request.owner
         watcher = self.engine.watching.watch(
             [owner + session_id for session_id in ids],

@@ -13,8 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iter
 from contextlib import suppress
 from typing import Any
 
-from models.predictor import NUMBERS, Values
-from service import observations
+from models.predictor import NUMBERS, Context, Values
 from service.codec import encode
 from service.errors import Overloaded, ServiceError, StoreUnavailable
 from service.sessions import Wire
@@ -29,10 +28,11 @@ TOGETHER_SECONDS = 0.03
 BEAT_SECONDS = 10.0
 SOON_SECONDS = 1.0
 BEAT = b": still here\n\n"
+LOOKED_AT_ONCE = 20
 
 Event = bytes
-Look = Callable[[str], Awaitable[tuple[bool, Event]]]
-"""Whether a session, by its key, is alive, and how it is."""
+Look = Callable[[str], Awaitable[tuple[bool, Callable[[], Event]]]]
+"""Whether a session, by its key, is alive, and what tells how it is."""
 
 
 class Watcher:
@@ -92,7 +92,10 @@ class Watcher:
         """Of who is new, or was out of sight, how it is; of who was alive, whether it still is."""
         try:
             self._unseen |= await self._watching.ask(self.keys)
-            await asyncio.gather(*(self._look_again(key) for key in self._unseen | self._live))
+            keys = list(self._unseen | self._live)
+            for start in range(0, len(keys), LOOKED_AT_ONCE):
+                await asyncio.gather(*map(self._look_again, keys[start : start + LOOKED_AT_ONCE]))
+                await asyncio.sleep(0)  # requests are not kept waiting for all of them
         except StoreUnavailable:  # then the next time; or, where others are heard, soon
             self._unseen |= self.keys
             if self._watching.hears:
@@ -100,9 +103,9 @@ class Watcher:
 
     async def _look_again(self, key: str) -> None:
         self._looking.add(key)
-        live, event = await self._look_at(key)
+        live, told = await self._look_at(key)
         if key in self._looking and (key in self._unseen or not live):
-            self.tell(key, event, live)
+            self.tell(key, told(), live)
 
 
 class Watching:
@@ -178,10 +181,10 @@ class Watching:
             watcher.end()
 
 
-def observed(answer: Mapping[str, Any], values: Values, hidden: Values | None) -> Event:
+def observed(answer: Mapping[str, Any], values: Values, hidden: Context | None) -> Event:
     """Values were applied: the answer that they got, the last of them, (T, F), and the hidden state behind them."""
     values = values[-RECENT:]
-    told = {**answer, "values": observations.to_bounds(values)}
+    told = {**answer, "values": (values[:, 0] if values.shape[1] == 1 else values).tolist()}  # NaN is encoded as null
     if len(values) == RECENT:
         told |= {name: told[name][-RECENT:] for name in NUMBERS if name in told}
     if hidden is not None:

@@ -112,7 +112,9 @@ export class Controls {
   #begin(make) {
     try {
       this.#problem = ""
-      this.#feed.begin(make())
+      const source = make()
+      if (source.guessed && source.kind === "csv") this.#feed.pause() // it is for a person to see whether that is right
+      this.#feed.begin(source)
     } catch (error) {
       this.#wrong(error)
     }

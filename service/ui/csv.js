@@ -6,23 +6,26 @@ const MISSING = /^(|na|n\/a|nan|null|none|-)$/i
 /** What is wrong with a text, and where. */
 export class CsvError extends Error {}
 
+/** Of a text that has one number a line: nothing separates. */
+export const NOTHING = "\0"
+
 /**
- * One column of numbers for each of `names`, null where a value is missing: {names, rows: [row][column]}. The columns
- * are found by these names; if they are not all there, the first ones of numbers are taken in their order. A first one
- * that only counts on (years, an index) is passed over where there are others enough.
+ * One column of numbers for each of `names`, null where a value is missing: {names, rows: [row][column], guessed}. The
+ * columns are found by these names; if they are not all there, the first ones of numbers are taken in their order, and
+ * guessed says so. A first one that only counts on (years, an index) is passed over where there are others enough.
  */
-export function columns(text, names) {
-  const table = read(text)
+export function columns(text, names, separator = separatorOf(text)) {
+  const table = read(text, separator)
   const chosen = choose(table, names)
+  const guessed = Boolean(table.head) && chosen.some((column, k) => table.head[column] !== names[k])
   const rows = table.lines.map((line) => chosen.map((column) => value(line, column, table.separator)))
   if (!rows.length) throw new CsvError("there are no values in it")
-  return { names: chosen.map((column) => table.head?.[column] || `column ${column + 1}`), rows }
+  return { names: chosen.map((column) => table.head?.[column] || `column ${column + 1}`), rows, guessed }
 }
 
 /** {separator, head, lines, width}; a single line of numbers is a column that lies down. */
-function read(text) {
+function read(text, separator) {
   const plain = text.replace(/^\uFEFF/, "")
-  const separator = separatorOf(plain)
   let lines = records(plain, separator)
   if (!lines.length) throw new CsvError("there is nothing in it")
   if (lines.length === 1) lines = lines[0].fields.map((field) => ({ fields: [field], line: 1 }))

@@ -63,7 +63,7 @@ export class LastSteps {
     row.classList.toggle("anomalous", rare)
     row.dataset.step = stream.steps[at]
     put(step, stream.steps[at], stream.steps[at])
-    const none = isNext ? "to come" : "missing"
+    const none = isNext ? "to come" : stream.came[at] ? "missing" : "not told"
     put(observed, value("observed"), value("observed") === null ? none : number(value("observed")))
     put(predicted, value("predicted"), number(value("predicted")))
     put(lower, value("lower"), number(value("lower")))

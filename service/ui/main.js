@@ -8,6 +8,7 @@ import { mountService } from "./service.js"
 import { mountWatch } from "./watch.js"
 
 const LOOK_EVERY = 3000
+const PATIENT_LOOKS = 3 // at a service that is ready, until the page says that it is not told anything
 const VIEWS = { watch: mountWatch, network: mountNetwork, model: mountModel, service: mountService }
 
 const element = (id) => document.getElementById(id)
@@ -35,10 +36,26 @@ function showHealth(ok, text) {
   element("health").querySelector(".text").textContent = text
 }
 
+let streams = null
+let deafFor = 0
+
+/** Why the service, which is ready, does not tell this page what happens; null: it does, or will soon. */
+function deafness() {
+  const error = streams?.all.length && !streams.connected ? streams.error : null
+  deafFor = error ? deafFor + 1 : 0
+  return error && (error.code !== "unreachable" || deafFor >= PATIENT_LOOKS) ? error : null
+}
+
 /** Look every few seconds, and at once when the page is looked at again. */
 async function look() {
   try {
     await api.ready()
+    const error = deafness()
+    if (error) {
+      showHealth(false, "ready, but silent")
+      if (error.code === "unauthorized") return complain(error)
+      return notify(`This page is not told what happens to the sessions: ${error.message}.`)
+    }
     if (element("health").dataset.ok === "false") notify()
     showHealth(true, "ready")
   } catch (error) {
@@ -97,6 +114,7 @@ async function start() {
   element("theme").addEventListener("click", light)
   element("key").addEventListener("submit", (event) => {
     event.preventDefault()
+    if (/[^ -~]/.test(element("key-text").value)) return notify("No key has such characters: it is plain ASCII.")
     api.key.set(element("key-text").value)
     element("key-text").value = ""
     element("key").hidden = true
@@ -107,7 +125,8 @@ async function start() {
   look()
   const model = await served()
   notify()
-  const streams = new Streams(model.targets)
+  streams = new Streams(model.targets)
+  streams.addEventListener("connection", look)
   element("key").addEventListener("submit", () => streams.reconnect())
   const app = { model, streams }
   const views = {}

@@ -6,7 +6,7 @@ const KEPT = 300_000 // milliseconds
 const MINUTE = 60_000
 
 /** Routes that nobody's work comes by: probes, the page, Prometheus. */
-const ASIDE = /^\/(metrics|readyz|livez|healthz|ui|watch|docs\.json|v2\/health)(\/|$)|^\/$/
+const ASIDE = /^\/(metrics|readyz|livez|healthz|ui|docs\.json|v2\/health)(\/|$)|^\/$/
 
 /** One look, at a time in milliseconds. */
 export class Reading {

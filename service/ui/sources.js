@@ -1,9 +1,9 @@
-// What a session can be fed with: {kind, name, length, value(i), spread}. A value is a number, a list of one for each
-// feature, or null where it is missing; `length` is Infinity for what goes on for ever; `spread` says of each feature
-// how far its values usually lie apart, raw units.
+// What a session can be fed with: {kind, name, length, value(i), spread, guessed}. A value is a number, a list of one
+// for each feature, or null where it is missing; `length` is Infinity for what goes on for ever; `spread` says of each
+// feature how far its values usually lie apart, raw units; `guessed`: its columns have other names than the features.
 
 import * as api from "./api.js"
-import { columns } from "./csv.js"
+import { NOTHING, columns } from "./csv.js"
 
 // the tutorial's: sin over linspace(2, 10, 21), which goes on here
 const START = 2
@@ -25,10 +25,14 @@ export const sunspots = async (model) =>
 
 /** A column for each feature, out of text. */
 export function table(text, kind, name, model) {
-  const { names, rows } = columns(text, model.features)
+  const { features } = model
+  const single = kind === "pasted" && features.length === 1 && text.trim().includes("\n")
+  const { names, rows, guessed } = columns(text, features, single ? NOTHING : undefined)
   const own = () => names.map((_, k) => deviation(rows.map((row) => row[k])))
   const spread = model.architecture.per_stream_scale ? own() : trained(model)
-  return { kind, name: `${name} (${names.join(", ")})`, length: rows.length, value: (i) => one(rows[i]), spread }
+  const taken = guessed ? `its columns are not called ${features.join(", ")}, so these are taken: ` : ""
+  const described = `${name} (${taken}${names.join(", ")})`
+  return { kind, name: described, length: rows.length, value: (i) => one(rows[i]), spread, guessed }
 }
 
 const trained = (model) => model.features.map((_, k) => model.spread?.[k] || 1)

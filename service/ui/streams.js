@@ -11,7 +11,8 @@ const SERIES = ["observed", "predicted", "lower", "upper", "anomaly"]
  * What is known of one session. Arrays run in parallel: row i belongs to the observation with the number steps[i].
  * observed, predicted, lower, upper, anomaly: [target][row]; predicted and bounds are those made before the observation
  * came; the last row is of the value to come, so nothing is observed there yet. hidden: [row] the hidden state behind
- * the observation, a list for each layer, where it is known.
+ * the observation, a list for each layer, where it is known. came: [row] whether the observation was told to this page;
+ * one that came without a value was missing.
  * state: the hidden state now, known also where no row is.
  * step: observations that the session has seen, null until it is known; alarm: {start_step} of the one that runs;
  * ended: {error, message} if there is no such session (any more).
@@ -27,6 +28,7 @@ export class Stream extends EventTarget {
   #clear() {
     this.steps = []
     this.hidden = []
+    this.came = []
     for (const name of SERIES) this[name] = this.targets.map(() => [])
   }
 
@@ -43,6 +45,7 @@ export class Stream extends EventTarget {
     if (first !== this.step + 1) this.#cut(first - 1)
     values.forEach((value, i) => {
       const row = this.#row(first + i)
+      this.came[row] = true
       this.targets.forEach((_, target) => {
         this.observed[target][row] = part(value, target)
         this.anomaly[target][row] = part(anomaly?.[i], target)
@@ -93,13 +96,14 @@ export class Stream extends EventTarget {
     if (there >= 0) return there
     this.steps.push(step)
     this.hidden.push(null)
+    this.came.push(false)
     for (const name of SERIES) this[name].forEach((a) => a.push(null))
     return last + 1
   }
 
   /** Remember what another stream was told, of which this one is a copy. */
   copy(other) {
-    for (const name of ["steps", "hidden"]) this[name] = [...other[name]]
+    for (const name of ["steps", "hidden", "came"]) this[name] = [...other[name]]
     for (const name of SERIES) this[name] = other[name].map((array) => [...array])
     Object.assign(this, { step: other.step, alarm: other.alarm, state: other.state })
   }
@@ -121,6 +125,7 @@ export class Stream extends EventTarget {
     const next = this.steps.lastIndexOf(step + 1)
     if (next >= 0) {
       this.hidden[next] = null
+      this.came[next] = false
       for (const array of [...this.observed, ...this.anomaly]) array[next] = null
     }
     if (this.step !== null && step > this.step && this.steps.length) this.#row(this.step + 1)
@@ -131,7 +136,8 @@ export class Stream extends EventTarget {
   }
 
   #splice(from, count) {
-    for (const array of [this.steps, this.hidden, ...SERIES.flatMap((name) => this[name])]) array.splice(from, count)
+    const series = SERIES.flatMap((name) => this[name])
+    for (const array of [this.steps, this.hidden, this.came, ...series]) array.splice(from, count)
   }
 }
 

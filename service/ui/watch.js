@@ -9,6 +9,7 @@ const MOST_LARGE = 8 // more cards than that are small
 const OFFERED = 20 // ids that are proposed while one is typed
 const MOST_AT_ONCE = 50
 const PATIENCE = 1500 // ms
+const LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 
 const WELCOME =
   "Type the id of a session to watch it live, or make a new stream and feed it from here. " +
@@ -21,14 +22,13 @@ export function mountWatch(section, app) {
   const board = new Board(section, app)
   board.follow()
   addEventListener("hashchange", () => board.follow())
-  return { shown: (visible) => visible && board.write() }
+  return { shown: () => board.write() }
 }
 
 class Board {
   #cards = new Map()
   #setups = new Map() // of cards that are about to be made
   #used = new Set() // ids that were watched here
-  #naming = Promise.resolve()
 
   constructor(section, { model, streams }) {
     Object.assign(this, { model, streams })
@@ -65,16 +65,15 @@ class Board {
 
   /** Watch what the address names, beside what is watched already. */
   follow() {
-    const { view, query } = place()
-    const ids = query.getAll("session").filter(Boolean)
-    if (view === "watch" && ids.length) this.streams.watch(...ids)
+    const ids = place().query.getAll("session").filter(Boolean)
+    if (ids.length) this.streams.watch(...ids)
   }
 
-  /** Let the address name what is watched, so that it can be shared. */
+  /** Let the address name what is watched, in every view, so that it can be shared and loaded again. */
   write() {
-    if (place().view !== "watch") return
+    const { view } = place()
     const query = new URLSearchParams(this.streams.all.map(({ id }) => ["session", id]))
-    history.replaceState(null, "", this.streams.all.length ? `#watch?${query}` : "#watch")
+    history.replaceState(null, "", this.streams.all.length ? `#${view}?${query}` : `#${view}`)
   }
 
   /** A copy of a session: watched beside it, and fed as it is, as soon as nothing of it can be missed. */
@@ -87,7 +86,7 @@ class Board {
 
   /** The session is gone and cannot have its name again: another one in its place, fed from where it was. */
   async renewed(card) {
-    const next = await this.#fresh(card.stream.id, 2, { step: 0, feed: card.feed.place(), after: card })
+    const next = await this.#fresh(card.stream.id, { step: 0, feed: card.feed.place(), after: card })
     next.feed.speed = card.feed.speed
     next.feed.play()
     this.unwatch(card)
@@ -148,22 +147,17 @@ class Board {
   }
 
   async #begin({ play = false }) {
-    const making = this.#naming.then(() => this.#fresh("stream", 1))
-    this.#naming = making.catch(() => {})
-    try {
-      const card = await making
-      if (!play) return
-      card.feed.play()
-      card.focus()
-    } catch (error) {
-      complain(error)
-    }
+    const card = this.#watch(`stream-${word()}`)
+    await heard(card.stream)
+    if (!play) return
+    card.feed.play()
+    card.focus()
   }
 
-  /** A card of the first of base-1, base-2 and so on that no session has, or has had of late. */
-  async #fresh(base, from, setup) {
+  /** A card of the first of base-2, base-3 and so on that no session has, or has had of late. */
+  async #fresh(base, setup) {
     const taken = new Set(await this.#named(`${base}-`, 1000))
-    for (let n = from; ; n++) {
+    for (let n = 2; ; n++) {
       const id = `${base}-${n}`
       if (taken.has(id) || this.#used.has(id)) continue
       const card = this.#watch(id, setup)
@@ -187,6 +181,9 @@ class Board {
     }
   }
 }
+
+/** So that two people who begin at the same time do not begin the same stream. */
+const word = () => Array.from({ length: 5 }, () => LETTERS[Math.floor(Math.random() * LETTERS.length)]).join("")
 
 /** A stream, as soon as something is known of it; without a connection, as it is. */
 const heard = (stream) =>

@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import MakeCheckpoint
 from tests.server import ROOT, serving
 
-SECONDS = os.environ.get("HUNT_SECONDS", "30")  # HUNT_SECONDS=400 pytest -s tests/e2e/test_schema.py hunts for longer
+SECONDS = os.environ.get("HUNT_SECONDS", "20")  # HUNT_SECONDS=400 pytest -s tests/e2e/test_schema.py hunts for longer
 
 
 @pytest.mark.timeout(60 + 2 * int(SECONDS))

@@ -170,10 +170,10 @@ def test_the_limit_is_told_with_what_was_tried(run: Run, server: Server, checkpo
         "--seconds",
         "2.5",
     )
-    result = run("limit", *arguments, "--start", "30", "--most", "60", "--p99", "20000")
+    result = run("limit", *arguments, "--start", "50", "--most", "50", "--p99", "20000")
     assert result.code == 0, result.said
-    assert re.search(r"up to 60 turns/s \([\d,.]+ requests/s, [\d,]+ predictions/s\)", result.said)
-    assert len(re.findall(r"\| +yes \|", result.said)) == 2
+    assert re.search(r"up to 50 turns/s \([\d,.]+ requests/s, [\d,]+ predictions/s\)", result.said)
+    assert re.search(r"\| +yes \|", result.said)
     result = run("limit", *arguments, "--start", "2", "--most", "2", "--p99", "0.001")
     assert result.code == 1
     assert "p99 is over 0.001 ms at any rate" in result.said
