@@ -114,7 +114,6 @@ async function start() {
   element("theme").addEventListener("click", light)
   element("key").addEventListener("submit", (event) => {
     event.preventDefault()
-    if (/[^ -~]/.test(element("key-text").value)) return notify("No key has such characters: it is plain ASCII.")
     api.key.set(element("key-text").value)
     element("key-text").value = ""
     element("key").hidden = true

@@ -143,6 +143,24 @@ def test_a_pasted_column_is_played_to_its_end(card: Card, visitor: Visitor) -> N
     assert sent.values(visitor.requests, card.session_id) == [61.5, 72, None, 83.25, 70]
 
 
+def test_a_pasted_column_may_have_decimal_commas(card: Card, visitor: Visitor) -> None:
+    card.choose("Source", "Pasted column")
+    card.root.get_by_role("textbox").fill("61,5\n72,25")
+    card.speed(20)
+    card.press("Play")
+    card.stands_at(2)
+    assert sent.values(visitor.requests, card.session_id) == [61.5, 72.25]
+
+
+def test_columns_of_other_names_are_told_before_they_are_played(card: Card, visitor: Visitor) -> None:
+    begin(card, visitor, 3)
+    card.press("Play")
+    card.root.evaluate(DROP, ["own.csv", "flow,other\n50,1\n60,7\n"])
+    expect(card.root.get_by_text("its columns are not called sunspots")).to_be_visible()
+    expect(card.root.get_by_role("button", name="Play", exact=True)).to_be_visible()
+    assert 60 not in sent.values(visitor.requests, card.session_id)
+
+
 def test_a_dropped_file_is_read_by_the_name_of_the_feature(card: Card, visitor: Visitor) -> None:
     card.root.evaluate(DROP, ["own.csv", 'when;other;sunspots\n"1, 2";1;50\n2;2;\n3;3;"60.5"\n'])
     expect(card.root.get_by_role("combobox", name="Source")).to_have_value("csv")

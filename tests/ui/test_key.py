@@ -33,6 +33,9 @@ def test_the_key_is_asked_for_and_kept_in_this_tab_only(locked: Server, visitor:
     give(page, "wrong")
     expect(page.get_by_role("alert")).to_contain_text("key")
     expect(page.get_by_label("API key")).to_be_visible()
+    give(page, "a\u2013dash")  # which no header can carry, so it is not taken
+    assert page.get_by_label("API key").evaluate("input => input.validity.patternMismatch")
+    assert "\u2013" not in page.evaluate("Object.values(sessionStorage).join()")
     give(page, KEY)
     expect(page.get_by_label("API key")).to_be_hidden()
     expect(page.get_by_role("alert")).to_be_hidden()

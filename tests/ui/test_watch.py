@@ -106,3 +106,43 @@ def test_fifty_sessions_are_drawn(server: Server, api: httpx2.Client, visitor: V
     for name in names:
         Card(page, name).stands_at(12)
     expect(page.locator("article canvas")).to_have_count(50)
+
+
+def test_an_id_that_cannot_be_is_told_and_the_others_are_watched(
+    server: Server, api: httpx2.Client, visitor: Visitor, session_id: str
+) -> None:
+    page = visitor.open(link(server, "no such id", session_id))
+    expect(Card(page, "no such id").root.get_by_text("the id of a session must match")).to_be_visible()
+    predict(api, session_id, [cycle(0)])
+    Card(page, session_id).stands_at(1)
+
+
+def test_what_is_watched_is_watched_again_after_a_reload_in_any_view(
+    server: Server, visitor: Visitor, session_id: str
+) -> None:
+    page = visitor.open(link(server, session_id))
+    expect(Card(page, session_id).root).to_be_visible()
+    page.get_by_role("link", name="Network").click()
+    expect(page.get_by_role("region", name="Network").get_by_label("Session")).to_have_value(session_id)
+    page.reload()
+    expect(page.get_by_role("region", name="Network").get_by_label("Session")).to_have_value(session_id)
+
+
+def test_a_page_that_is_not_told_anything_says_so(
+    server: Server, api: httpx2.Client, visitor: Visitor, session_id: str
+) -> None:
+    """Until it is."""
+    visitor.expect("429")
+    page = visitor.open(link(server, session_id))
+    card = Card(page, session_id)
+    card.unfold()
+    predict(api, session_id, [cycle(0)])
+    card.stands_at(1)
+    refusal = {"error": "overloaded", "message": "100 watch already"}
+    page.route("**/watch?*", lambda route: route.fulfill(status=429, json=refusal))
+    page.get_by_role("button", name="New stream").click()
+    expect(page.get_by_role("alert")).to_contain_text("100 watch already")
+    expect(page.locator("#health")).to_contain_text("ready, but silent")
+    page.unroute("**/watch?*")
+    expect(page.get_by_role("alert")).to_be_hidden()
+    expect(page.locator("#health .text")).to_have_text("ready")
