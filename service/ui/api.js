@@ -65,8 +65,6 @@ export const sessions = ({ prefix = "", cursor = "", limit = 50 } = {}) =>
   json("GET", `sessions?${new URLSearchParams({ limit, ...(prefix && { prefix }), ...(cursor && { cursor }) })}`)
 /** A session, its hidden state, and its context as a token. */
 export const session = (id) => json("GET", at(id))
-/** A session under an id that the service makes up. */
-export const createSession = () => json("POST", "sessions")
 /** A token's context under an id: a new session; or, where `ifStep` is the step of a live one, that one taken back. */
 export const restore = (id, token, ifStep) =>
   json("PUT", at(id), { body: { context: token }, headers: ifStep === undefined ? {} : { "if-match": String(ifStep) } })

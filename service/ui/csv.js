@@ -4,7 +4,7 @@ const SEPARATORS = ["\t", ";", ","]
 const MISSING = /^(|na|n\/a|nan|null|none|-)$/i
 
 /** What is wrong with a text, and where. */
-export class CsvError extends Error {}
+class CsvError extends Error {}
 
 /** Of a text that has one number a line: nothing separates. */
 export const NOTHING = "\0"

@@ -18,7 +18,7 @@ const SERIES = ["observed", "predicted", "lower", "upper", "anomaly"]
  * ended: {error, message} if there is no such session (any more).
  * It dispatches "change" (values came, or it was taken back) and "state" (it ended, is there again).
  */
-export class Stream extends EventTarget {
+class Stream extends EventTarget {
   constructor(id, targets) {
     super()
     Object.assign(this, { id, targets, step: null, alarm: null, ended: null, state: null })
