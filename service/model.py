@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 import numpy as np
 
 from models import Checkpoint, NumericalError, Predictor, ValueRangeError
-from models.predictor import Condition, Context, Forecast, Observed, Values
+from models.predictor import Condition, Context, Forecast, Observed, Slab, Values
 from service import observations
 from service.answers import last_alarm
 from service.errors import InvalidRequest, ModelChanged
@@ -155,10 +155,11 @@ class Model:
             return None
         return self.predictor.condition(self.predictor.fitted(record.context))
 
-    def hidden(self, context: Context) -> Context:
-        """The hidden state in a context, (1, C) -> (L, H)."""
+    def hidden(self, contexts: Slab, row: int = 0) -> Context:
+        """The hidden state in a row of contexts, a copy, (L, H)."""
         layers, units = self._layers
-        return context[0, : layers * units].reshape(layers, units)
+        part = contexts[row][: layers * units].reshape(layers, units)
+        return part.copy() if isinstance(part, np.ndarray) else part.cpu().numpy()
 
     def describe(self) -> ModelResponse:
         """What is served."""

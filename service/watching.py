@@ -1,9 +1,10 @@
 """Who watches which sessions, and what they are told: what was kept, as soon as it is kept.
 
-A session that nobody watches costs one look into a dictionary. What happens to another is written down once, as the
-event that goes out (server-sent events, WHATWG HTML section 9.2), for all who watch it. Whoever reads too slowly loses
-the oldest events, and sees by the steps of the next ones that they are missing. Where other processes have the sessions
-too, what any of them keeps comes by the wire, in order; what this one keeps is told directly only while it does not.
+A session that nobody watches costs one look into a dictionary. What happens to another is put aside, and written down
+when it goes out (server-sent events, WHATWG HTML section 9.2), once for all who watch it: a step does not wait for its
+news. Whoever reads too slowly loses the oldest events, and sees by the steps of the next ones that they are missing.
+Where other processes have the sessions too, what any of them keeps comes by the wire, in order; what this one keeps is
+told directly only while it does not.
 """
 
 import asyncio
@@ -30,7 +31,23 @@ SOON_SECONDS = 1.0
 BEAT = b": still here\n\n"
 LOOKED_AT_ONCE = 20
 
-Event = bytes
+
+class Event:
+    """What happened to a session. Its bytes are made when they are first asked for."""
+
+    __slots__ = ("_bytes", "_data", "_name")
+
+    def __init__(self, name: bytes, data: dict[str, Any]) -> None:
+        self._name, self._data = name, data
+        self._bytes = b""
+
+    def __bytes__(self) -> bytes:
+        if not self._bytes:
+            self._bytes = b"event: %b\ndata: %b\n\n" % (self._name, encode(self._data))
+            self._data = {}
+        return self._bytes
+
+
 Look = Callable[[str], Awaitable[tuple[bool, Callable[[], Event]]]]
 """Whether a session, by its key, is alive, and what tells how it is."""
 
@@ -52,8 +69,10 @@ class Watcher:
 
     def tell(self, key: str, event: Event, live: bool) -> None:
         """Something has happened to a session, which is alive, or not any more."""
-        self._unseen.discard(key)
-        self._looking.discard(key)
+        if self._unseen:
+            self._unseen.discard(key)
+        if self._looking:
+            self._looking.discard(key)
         (self._live.add if live else self._live.discard)(key)
         self._waiting.append(event)
         self._awake.set()
@@ -83,7 +102,7 @@ class Watcher:
                 async with asyncio.timeout(self._due - time.monotonic()):
                     await self._awake.wait()
             self._awake.clear()
-            piece = b"".join(self._waiting)
+            piece = b"".join(map(bytes, self._waiting))
             self._waiting.clear()
             yield piece or BEAT
             await asyncio.sleep(TOGETHER_SECONDS)  # what happens meanwhile is sent in one piece
@@ -183,24 +202,22 @@ class Watching:
 
 def observed(answer: Mapping[str, Any], values: Values, hidden: Context | None) -> Event:
     """Values were applied: the answer that they got, the last of them, (T, F), and the hidden state behind them."""
-    values = values[-RECENT:]
     told = {**answer, "values": (values[:, 0] if values.shape[1] == 1 else values).tolist()}  # NaN is encoded as null
-    if len(values) == RECENT:
-        told |= {name: told[name][-RECENT:] for name in NUMBERS if name in told}
     if hidden is not None:
         told["hidden_state"] = hidden
-    return _event("observed", told)
+    if len(values) <= RECENT:
+        return Event(b"observed", told)
+    told |= {name: told[name][-RECENT:] for name in ("values", *NUMBERS) if name in told}
+    event = Event(b"observed", told)
+    bytes(event)  # of what is long nothing more is kept
+    return event
 
 
-def placed(session: Mapping[str, Any]) -> Event:
+def placed(session: dict[str, Any]) -> Event:
     """A session is there: how it is."""
-    return _event("session", session)
+    return Event(b"session", session)
 
 
 def ended(session_id: str, error: ServiceError) -> Event:
     """There is no such session, or not any more."""
-    return _event("ended", {"session_id": session_id, "error": error.code, "message": str(error), **error.details})
-
-
-def _event(name: str, data: Mapping[str, Any]) -> Event:
-    return b"event: %b\ndata: %b\n\n" % (name.encode(), encode(dict(data)))
+    return Event(b"ended", {"session_id": session_id, "error": error.code, "message": str(error), **error.details})

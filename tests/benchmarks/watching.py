@@ -1,73 +1,95 @@
 """What it costs a step that somebody watches: the same load, with none, some and all of its sessions watched."""
 
+import socket
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
+from urllib.parse import urlencode
 
 import httpx
 
 from tests.benchmarks.contestants import OURS
 from tests.benchmarks.doors import PREDICT, new_run
+from tests.benchmarks.profiles import RATE, NotProfiled, profile, share
 from tests.benchmarks.services import Effort
 from tests.benchmarks.tables import Table
-from tests.benchmarks.wrk import TURNS, Load, measure
+from tests.benchmarks.wrk import TURNS, Load, LoadFailed, measure, typical
 from tests.server import Server
 
 CONNECTIONS = 16
+BUFFER_BYTES = 1 << 20
 WATCHED = (0, 50, CONNECTIONS * TURNS)
+PROFILED_SECONDS = 10
+TELLING = ("(service/watching.py:", "Model.hidden (", "_send_all")
+"""In a stack that has one of these the service is about telling: what it puts aside, writes down and sends."""
 
 
 def report(checkpoint: Path, effort: Effort) -> Iterator[Table]:
     """A row for each number of sessions that one client watches."""
     loads: dict[int, list[Load]] = defaultdict(list)
+    shares: dict[int, str] = {}
+    notes = []
     with OURS.serving(checkpoint) as server:
         measure(server, PREDICT, CONNECTIONS, 1)
         for _ in range(effort.rounds):
             for watched in WATCHED:
-                run = new_run()
-                with _watching(server, [f"{run}-{turn}" for turn in range(watched)]):
+                with _watched(server, watched) as run:
                     loads[watched].append(measure(server, PREDICT, CONNECTIONS, effort.seconds, run=run))
-    table = Table(("sessions watched", "requests/s", "p50 ms", "p99 ms", "CPU us a request", "CPU, none = 1"))
+        try:
+            for watched in WATCHED:
+                with _watched(server, watched) as run, profile(server, PROFILED_SECONDS) as stacks:
+                    measure(server, PREDICT, CONNECTIONS, PROFILED_SECONDS + 1, run=run)
+                shares[watched] = f"{share(stacks, TELLING):.1%}"
+        except NotProfiled as error:
+            notes.append(str(error))
+    table = Table(
+        ("sessions watched", "requests/s", "p50 ms", "p99 ms", "CPU us a request", "none = 1", "told in"), notes=notes
+    )
     for watched in WATCHED:
-        rate, p50, p99, cpu = (
-            median(getattr(load, figure) for load in loads[watched]) for figure in ("rate", "p50", "p99", "cpu")
-        )
+        load = typical(loads[watched])
         ratio = median(some.cpu / none.cpu for some, none in zip(loads[watched], loads[0], strict=True))
-        table.add(
-            f"{watched} of {WATCHED[-1]}", f"{rate:,.0f}", f"{p50:.2f}", f"{p99:.2f}", f"{cpu:.1f}", f"{ratio:.3f}"
-        )
+        name, figures = f"{watched} of {WATCHED[-1]}", (f"{load.p50:.2f}", f"{load.p99:.2f}", f"{load.cpu:.1f}")
+        table.add(name, f"{load.rate:,.0f}", *figures, f"{ratio:.2f}", shares.get(watched, ""))
     table.notes.append(
         f"Medians of {effort.rounds} rounds; the ratio is that of each round. CPU is the service's; the watcher, which "
-        "reads every event, shares the machine."
+        "takes every event, shares the machine. Told in: the part of the service's time in which it is about telling, "
+        f"of {RATE} samples a second of its stack, in {PROFILED_SECONDS} s of their own."
     )
     yield table
 
 
 @contextmanager
+def _watched(server: Server, watched: int) -> Iterator[str]:
+    """The run whose first sessions one client watches until the context ends."""
+    run = new_run()
+    with _watching(server, [f"{run}-{turn}" for turn in range(watched)]):
+        yield run
+
+
+@contextmanager
 def _watching(server: Server, sessions: list[str]) -> Iterator[None]:
-    """One client that reads what it is told, until the context ends."""
+    """One client that takes what it is told, and looks at none of it, until the context ends."""
     if not sessions:
         yield
         return
-    asked = {"session_id": sessions}
-    with (
-        httpx.Client(base_url=server.url, trust_env=False, timeout=None) as client,
-        client.stream("GET", "/watch", params=asked) as answer,
-    ):
-        answer.raise_for_status()
-        over = threading.Event()
-        reader = threading.Thread(target=_read, args=(answer, over))
+    url = httpx.URL(server.url)
+    query = urlencode([("session_id", session_id) for session_id in sessions])
+    with socket.create_connection((url.host, url.port)) as connection:
+        connection.sendall(f"GET /watch?{query} HTTP/1.1\r\nhost: {url.host}\r\n\r\n".encode())
+        begun = connection.recv(BUFFER_BYTES)
+        if not begun.startswith(b"HTTP/1.1 200"):
+            raise LoadFailed(f"/watch answered {begun[:100]!r}")
+        reader = threading.Thread(target=_read, args=(connection,))
         reader.start()
         yield
-        over.set()
-        client.post(PREDICT.path, json={"session_id": sessions[0], "values": [11.0]})  # so that one more piece comes
+        connection.shutdown(socket.SHUT_RDWR)
         reader.join()
 
 
-def _read(answer: httpx.Response, over: threading.Event) -> None:
-    for _ in answer.iter_raw():
-        if over.is_set():
-            return
+def _read(connection: socket.socket) -> None:
+    buffer = bytearray(BUFFER_BYTES)
+    while connection.recv_into(buffer):
+        pass
