@@ -31,7 +31,11 @@ export class Card {
     this.feed = new Feed(stream, model, sine(model))
     if (setup?.like) stream.copy(setup.like)
     if (setup) this.feed.restore(setup.feed, setup.step)
-    this.fate = new Fate(this, { renew: () => board.renewed(this), changed: () => soon(this.#draw) })
+    this.fate = new Fate(this, {
+      renew: () => board.renewed(this),
+      changed: () => soon(this.#draw),
+      marked: () => Boolean(this.#tools?.actions.marks.length),
+    })
     this.#build()
     this.chart = new Chart(this.plot, () => soon(this.#draw))
     this.fan = new Fan(stream, model, {

@@ -1,7 +1,7 @@
 // A stream as a chart: uPlot has the axes, the lines and the cursor; bands, alarms and marks are painted below them.
 
 import { colour } from "./colours.js"
-import { number } from "./format.js"
+import { labels } from "./format.js"
 import { RARE, range, view } from "./view.js"
 import uPlot from "./vendor/uPlot.esm.js"
 
@@ -90,7 +90,12 @@ export class Chart {
       scales: { x: { time: false, range: () => this.#x }, y: { range: () => this.#y } },
       axes: [
         { ...axis, size: 1.9 * size, space: 60, incrs: WHOLE, values: (_, splits) => splits },
-        { ...axis, size: 4.2 * size, space: this.small ? 30 : 40, values: (_, splits) => splits.map(number) },
+        {
+          ...axis,
+          size: (_, texts) => size * Math.max(4.2, 1 + 0.65 * longest(texts)),
+          space: this.small ? 30 : 40,
+          values: (_, splits, _axis, _space, apart) => labels(splits, apart),
+        },
       ],
       series: [
         {},
@@ -185,6 +190,8 @@ export class Chart {
     this.#plot.setCursor({ left, top: 0 })
   }
 }
+
+const longest = (texts) => Math.max(0, ...(texts ?? []).map((text) => text.length))
 
 /** Their size on this screen. */
 const letters = () => Math.round(0.8 * parseFloat(getComputedStyle(document.documentElement).fontSize))

@@ -2,6 +2,7 @@
 
 import { field, h, say } from "./dom.js"
 import { count } from "./format.js"
+import { GONE } from "./gone.js"
 import { sine, sunspots, table } from "./sources.js"
 
 const SOURCES = { sine: "Sine", sunspots: "Sunspots", pasted: "Pasted column", csv: "CSV file" }
@@ -150,5 +151,6 @@ export class Controls {
 function said(waiting, stopped) {
   if (waiting?.code === "unreachable") return "waiting for the service…"
   if (waiting) return `waiting for the service… (${waiting.message})`
+  if (GONE.includes(stopped?.code)) return "The feed has stopped: the session is gone."
   return stopped ? `The feed has stopped: ${stopped.message}.` : ""
 }

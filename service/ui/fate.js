@@ -2,6 +2,7 @@
 
 import * as api from "./api.js"
 import { h, say } from "./dom.js"
+import { GONE, told } from "./gone.js"
 
 const UNKNOWN = "session_unknown"
 const FINAL = [404, 409, 410]
@@ -10,9 +11,12 @@ export class Fate {
   #problem = null
   #deleted = null // the token of what was deleted here
 
-  /** renew(): have a session of another name instead; changed(): there is something else to say. */
-  constructor({ stream, feed }, { renew, changed }) {
-    Object.assign(this, { stream, feed, renew, changed })
+  /**
+   * renew(): have a session of another name instead; changed(): there is something else to say; marked(): whether there
+   * are points to come back to.
+   */
+  constructor({ stream, feed }, { renew, changed, marked }) {
+    Object.assign(this, { stream, feed, renew, changed, marked })
     const button = (text, onClick) => h("button", { type: "button", onClick }, text)
     this.words = h("span")
     this.begin = button("Begin anew", () => this.#begin())
@@ -26,8 +30,8 @@ export class Fate {
     const { step, ended } = this.stream
     const { playing, stopped } = this.feed
     const isNew = ended?.error === UNKNOWN && step === null
-    const gone = ended && !isNew
-    const wrong = this.#problem ?? (gone ? `This session is gone. The service says: ${ended.message}.` : "")
+    const gone = ended && !isNew && ended.error !== "invalid_request" // which no name that is made of it mends
+    const wrong = this.#problem ?? (ended && !isNew ? this.#why(ended) : "")
     const first = isNew && !playing ? "There is no such session yet; it begins with its first value." : ""
     say(this.words, wrong || first)
     this.message.classList.toggle("wrong", Boolean(wrong))
@@ -36,10 +40,23 @@ export class Fate {
     this.message.hidden = !this.words.textContent && this.begin.hidden
   }
 
-  /** Something that was tried went wrong, or nothing did. */
+  /** Something that was tried went wrong, or nothing did; that the session is gone is said as long as it is. */
   fail(error) {
-    this.#problem = error && error.message
+    const gone = error && GONE.includes(error.code)
+    this.#problem = error && !gone ? error.message : null
+    if (gone) this.stream.end({ error: error.code, message: error.message })
     this.changed()
+  }
+
+  /** What has happened, and what can be done here. */
+  #why(ended) {
+    if (!GONE.includes(ended.error)) return `This session cannot be watched. The service says: ${ended.message}.`
+    const ways = [
+      this.#deleted && "Restore brings it back as it was.",
+      this.marked() && "Rewind takes it back to a marked point.",
+      `Begin anew plays the feed to a new session of ${ended.error === UNKNOWN ? "this" : "another"} name.`,
+    ]
+    return [told(ended), ...ways.filter(Boolean)].join(" ")
   }
 
   async #try(work) {

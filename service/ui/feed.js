@@ -1,6 +1,7 @@
 // Values, sent to a session one after the other. Each is applied once, whatever happens on the way.
 
 import * as api from "./api.js"
+import { GONE } from "./gone.js"
 
 const PAUSES = [250, 500, 1000, 2000, 3000]
 const MOST = 50 // values in one request
@@ -9,7 +10,6 @@ const LATE = 500 // ms that are caught up with; longer breaks are not
 const SPIKE = 8 // spreads of the source
 const SHIFT = 3
 const GAP = 5
-const GONE = ["session_unknown", "session_deleted", "session_expired"]
 
 /** These pass by themselves: the same request is sent again. */
 const passes = ({ code, status }) =>

@@ -1,9 +1,11 @@
 // Numbers as people read them. What is not known is a dash.
 
 const DASH = "–"
+const LONG = 6 // for a number at an axis
 
 const known = Number.isFinite // true of numbers only
 const signed = (text) => text.replaceAll("-", "−")
+const bare = (text) => text.replace(/^-|\+/g, "")
 
 /** Four digits. */
 export function number(value) {
@@ -15,6 +17,23 @@ export function number(value) {
 /** The same with all four digits, so that those below each other stand in line. */
 export const figure = (value) =>
   known(value) && Math.abs(value) >= 1e-3 && Math.abs(value) < 1e4 ? signed(value.toPrecision(4)) : number(value)
+
+/**
+ * Values of an axis, with as many digits as tell them apart, `apart` lying between each and the next; all by powers of
+ * ten where that is shorter.
+ */
+export function labels(values, apart) {
+  const tens = (value) => Math.floor(Math.log10(Math.abs(value)))
+  const told = values.map((value) => {
+    const digits = Math.min(Math.max(tens(value) - tens(apart) + 1, 0), 15)
+    return value ? Number(value.toExponential(digits)) : 0 // which are no sums of rounded ones any more
+  })
+  const plain = told.map(String)
+  const powers = told.map((value) => (value ? value.toExponential() : "0"))
+  const longest = (texts) => Math.max(0, ...texts.map((text) => bare(text).length))
+  const short = longest(plain) > LONG && longest(powers) < longest(plain) ? powers : plain
+  return short.map((text) => signed(text.replace("e+", "e")))
+}
 
 /** A whole number, in groups of three digits. */
 export const count = (value) => (known(value) ? value.toLocaleString("en-GB", { maximumFractionDigits: 0 }) : DASH)

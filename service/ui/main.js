@@ -4,6 +4,7 @@ import * as api from "./api.js"
 import { Streams } from "./streams.js"
 import { mountModel } from "./model.js"
 import { mountNetwork } from "./network.js"
+import { mark, place } from "./place.js"
 import { mountService } from "./service.js"
 import { mountWatch } from "./watch.js"
 
@@ -68,12 +69,6 @@ async function look() {
   }
 }
 
-/** `#watch?session=a&session=b`: the view, and what it shows. */
-export function place() {
-  const [view, query] = location.hash.slice(1).split("?")
-  return { view: view in VIEWS ? view : "watch", query: new URLSearchParams(query) }
-}
-
 function light() {
   const now = document.documentElement.dataset.theme
   const dark = now ? now === "dark" : matchMedia("(prefers-color-scheme: dark)").matches
@@ -98,11 +93,9 @@ async function served() {
 
 function show(views) {
   const { view } = place()
+  mark(view)
   for (const name of Object.keys(VIEWS)) {
     element(name).hidden = name !== view
-    const link = document.querySelector(`nav a[href="#${name}"]`)
-    if (name === view) link.setAttribute("aria-current", "page")
-    else link.removeAttribute("aria-current")
     views[name]?.shown?.(name === view)
   }
 }
@@ -112,6 +105,10 @@ async function start() {
   if (theme) document.documentElement.dataset.theme = theme
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => dispatchEvent(new Event("theme")))
   element("theme").addEventListener("click", light)
+  document.querySelector(".skip").addEventListener("click", (event) => {
+    event.preventDefault() // the address names a view
+    element("main").focus()
+  })
   element("key").addEventListener("submit", (event) => {
     event.preventDefault()
     api.key.set(element("key-text").value)

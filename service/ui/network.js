@@ -3,6 +3,7 @@
 import { h, say } from "./dom.js"
 import { Folded } from "./folded.js"
 import { soon } from "./frames.js"
+import { told } from "./gone.js"
 import { Heat, LONGEST } from "./heat.js"
 import { largest, past } from "./past.js"
 import { Unfolded } from "./unfolded.js"
@@ -95,7 +96,7 @@ const nothing = ({ hidden_size, num_layers = 1 }) =>
   Array.from({ length: num_layers }, () => Array(hidden_size).fill(0))
 
 function condition({ ended, step }) {
-  if (ended) return ended.message
+  if (ended) return step === null && ended.error === "session_unknown" ? "There is no such session yet." : told(ended)
   if (step === null) return "Waiting for the service…"
   return step === 0 ? "No value has come yet." : ""
 }

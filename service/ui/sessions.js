@@ -2,8 +2,10 @@
 
 import * as api from "./api.js"
 import { h, say } from "./dom.js"
-import { ago, ahead, count, many } from "./format.js"
+import { ago, ahead, many } from "./format.js"
+import { told } from "./gone.js"
 
+const NAMES = ["Step", "Last seen", "Expires", "Alarm"] // of what is said of a session
 const PAGE = 20
 const MOST = 1000 // that the service tells at once
 
@@ -13,7 +15,7 @@ export class Sessions {
   #wanted = PAGE
   #rows = new Map()
   #leaving = new Set()
-  #body = h("tbody")
+  #body = h("tbody", { role: "rowgroup" })
   #search = h("input", {
     id: "session-search",
     type: "search",
@@ -36,8 +38,9 @@ export class Sessions {
     streams.addEventListener("watched", () =>
       this.#rows.forEach((row, id) => row.link.setAttribute("href", this.#place(id))),
     )
-    const headings = ["Session", "Step", "Last seen", "Expires", "Alarm"]
-    const head = headings.map((name) => h("th", { scope: "col", class: name === "Step" && "number" }, name))
+    const head = ["Session", ...NAMES].map((name) =>
+      h("th", { role: "columnheader", scope: "col", class: name === "Step" && "number" }, name),
+    )
     this.element = h(
       "div",
       { class: "sheet sessions" },
@@ -47,7 +50,12 @@ export class Sessions {
       h(
         "div",
         { class: "scroll" },
-        h("table", { "aria-label": "Sessions" }, h("thead", {}, h("tr", {}, head, h("td", {}))), this.#body),
+        h(
+          "table",
+          { role: "table", "aria-label": "Sessions" },
+          h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, head, h("td", { role: "cell" }))),
+          this.#body,
+        ),
       ),
       h("div", { class: "row" }, this.#told, this.#more),
     )
@@ -103,8 +111,12 @@ export class Sessions {
 
   #row(id) {
     const link = h("a", { href: this.#place(id) }, id)
-    const [step, alarm] = [h("td", { class: "number" }), h("td")]
     const [seen, expires] = [h("time"), h("time")]
+    const inside = [null, seen, expires, null]
+    const cells = NAMES.map((name, i) =>
+      h("td", { role: "cell", "data-name": name, class: name === "Step" && "number" }, inside[i]),
+    )
+    const [step, , , alarm] = cells
     const button = h(
       "button",
       { type: "button", "aria-label": `Delete ${id}`, onclick: () => this.#delete(id) },
@@ -112,13 +124,10 @@ export class Sessions {
     )
     const element = h(
       "tr",
-      {},
-      h("th", { scope: "row" }, link),
-      step,
-      h("td", {}, seen),
-      h("td", {}, expires),
-      alarm,
-      h("td", {}, button),
+      { role: "row" },
+      h("th", { role: "rowheader", scope: "row" }, link),
+      cells,
+      h("td", { role: "cell" }, button),
     )
     const tell = (session) => {
       const now = Date.now()
@@ -153,7 +162,7 @@ export class Sessions {
       const undo = token && h("button", { type: "button", onclick: () => this.#restore(id, token) }, "Undo")
       this.#said.replaceChildren(...[h("span", {}, `${id} was deleted.`), undo].filter(Boolean))
     } catch (error) {
-      this.#said.replaceChildren(error.message)
+      this.#said.replaceChildren(told(error))
     }
     this.#leaving.delete(id)
     this.#refresh()
@@ -165,7 +174,7 @@ export class Sessions {
       this.#said.replaceChildren(`${id} is there again.`)
       this.#search.focus()
     } catch (error) {
-      this.#said.replaceChildren(error.message)
+      this.#said.replaceChildren(told(error))
     }
     this.#refresh()
   }

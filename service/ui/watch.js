@@ -3,11 +3,12 @@
 import * as api from "./api.js"
 import { Card } from "./card.js"
 import { field, h } from "./dom.js"
-import { complain, notify, place } from "./main.js"
+import { notify } from "./main.js"
+import { Patterns } from "./patterns.js"
+import { keep, place } from "./place.js"
 
 const MOST_LARGE = 8 // more cards than that are small
 const OFFERED = 20 // ids that are proposed while one is typed
-const MOST_AT_ONCE = 50
 const PATIENCE = 1500 // ms
 const LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 
@@ -15,13 +16,10 @@ const WELCOME =
   "Type the id of a session to watch it live, or make a new stream and feed it from here. " +
   "The prediction of the next value is drawn as soon as a value arrives, whoever sends it."
 
-/** Sessions whose ids begin alike are watched together by what they begin with and a star. */
-const STAR = "*"
-
 export function mountWatch(section, app) {
   const board = new Board(section, app)
   board.follow()
-  addEventListener("hashchange", () => board.follow())
+  addEventListener("hashchange", () => place().fresh && board.follow())
   return { shown: () => board.write() }
 }
 
@@ -33,6 +31,7 @@ class Board {
   constructor(section, { model, streams }) {
     Object.assign(this, { model, streams })
     this.list = h("datalist", { id: "session-ids" })
+    this.patterns = new Patterns(streams, () => this.write())
     const offer = () => this.#offer()
     const plain = { autocomplete: "off", spellcheck: "false", required: true }
     this.input = h("input", { list: "session-ids", ...plain, onInput: offer, onFocus: offer })
@@ -50,9 +49,9 @@ class Board {
       this.list,
       h("button", null, "Watch"),
       h("button", { type: "button", onClick: () => this.#begin({}) }, "New stream"),
-      h("small", null, `An id, or the beginning of many and a star: pump-${STAR}`),
+      h("small", null, "An id, or the beginning of many and a star: pump-*"),
     )
-    section.append(bar, this.empty, this.grid)
+    section.append(bar, this.patterns.element, this.empty, this.grid)
     this.seen = new IntersectionObserver((entries) => {
       for (const { target, isIntersecting } of entries) {
         const card = this.#cards.get(target.getAttribute("aria-label"))
@@ -65,15 +64,13 @@ class Board {
 
   /** Watch what the address names, beside what is watched already. */
   follow() {
-    const ids = place().query.getAll("session").filter(Boolean)
-    if (ids.length) this.streams.watch(...ids)
+    this.#name(place().sessions)
   }
 
   /** Let the address name what is watched, in every view, so that it can be shared and loaded again. */
   write() {
-    const { view } = place()
-    const query = new URLSearchParams(this.streams.all.map(({ id }) => ["session", id]))
-    history.replaceState(null, "", this.streams.all.length ? `#${view}?${query}` : `#${view}`)
+    const ids = this.streams.all.map(({ id }) => id)
+    keep(this.patterns.short(ids))
   }
 
   /** A copy of a session: watched beside it, and fed as it is, as soon as nothing of it can be missed. */
@@ -93,7 +90,14 @@ class Board {
   }
 
   unwatch(card) {
+    this.patterns.leave(card.stream.id)
     this.streams.unwatch(card.stream.id)
+  }
+
+  /** Watch sessions by their ids, or by what they begin with and a star. */
+  #name(names) {
+    const ids = names.filter((name) => !this.patterns.take(name))
+    if (ids.length) this.streams.watch(...ids)
   }
 
   #watch(id, setup) {
@@ -132,18 +136,12 @@ class Board {
     this.seen.observe(card.element)
   }
 
-  async #submit(event) {
+  #submit(event) {
     event.preventDefault()
-    const id = this.input.value.trim()
+    const name = this.input.value.trim()
     this.input.value = ""
-    try {
-      const ids = id.endsWith(STAR) ? await this.#named(id.slice(0, -1), MOST_AT_ONCE) : [id]
-      if (!ids.length) notify(`No live session has an id that begins with “${id.slice(0, -1)}”.`)
-      else notify()
-      this.streams.watch(...ids)
-    } catch (error) {
-      complain(error)
-    }
+    notify()
+    if (name) this.#name([name])
   }
 
   async #begin({ play = false }) {

@@ -3,6 +3,7 @@
 import re
 
 import httpx2
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -44,6 +45,32 @@ def test_sessions_are_found_watched_and_deleted(
     assert api.get(f"/sessions/{session_id}-a").status_code == 410
     second.get_by_role("link", name=f"{session_id}-b").click()
     Card(page, f"{session_id}-b").stands_at(23)
+
+
+def test_the_table_of_sessions_fits_a_small_screen(
+    server: Server, api: httpx2.Client, visitor: Visitor, session_id: str
+) -> None:
+    """And it is a table for who hears it."""
+    names = [session_id, f"{session_id}-{'long' * 25}"]
+    for name in names:
+        predict(api, name, [cycle(step) for step in range(22)])
+    predict(api, names[1], [900.0])
+    page = visitor.open(f"{server.url}/ui#service", width=360, height=720)
+    page.get_by_label("Search by the beginning of an id").fill(session_id)
+    table = page.get_by_role("table", name="Sessions")
+    expect(table.get_by_role("rowheader")).to_have_text(names)
+    for width in (320, 360, 600, 720, 1000, 1280):
+        page.set_viewport_size({"width": width, "height": 720})
+        room = page.evaluate("document.documentElement.clientWidth")
+        assert page.evaluate("document.documentElement.scrollWidth") <= room
+        assert table.locator("..").evaluate("(box) => box.scrollWidth - box.clientWidth") <= 0, f"at {width} pixels"
+    page.set_viewport_size({"width": 360, "height": 720})
+    expect(table.get_by_role("columnheader")).to_have_text(["Session", "Step", "Last seen", "Expires", "Alarm"])
+    row = table.get_by_role("row", name=names[1])
+    expect(row.get_by_role("cell", name="since step 23", exact=True)).to_be_visible()
+    expect(row.get_by_role("button", name=f"Delete {names[1]}")).to_be_in_viewport()
+    results = Axe().run(page)
+    assert not results.violations_count, results.generate_report()
 
 
 def test_its_numbers_are_those_of_metrics(
