@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import orjson
 
 from service.schemas import PredictBatchRequest
@@ -27,22 +28,23 @@ def decode_columns(body: bytes) -> PredictBatchRequest:
         found = orjson.loads(body)
     except orjson.JSONDecodeError:
         found = None
-    if _is_usual(found):
-        return PredictBatchRequest.model_construct(**found)
-    return PredictBatchRequest.model_validate_json(body)
+    return _usual(found) or PredictBatchRequest.model_validate_json(body)
 
 
-def _is_usual(found: Any) -> bool:
-    """Columns of strings, of numbers, and of steps if any."""
+def _usual(found: Any) -> PredictBatchRequest | None:
+    """Columns of strings, of numbers, which become an array with NaN for null, and of steps if any."""
     if type(found) is not dict or not found.keys() <= _COLUMNS:
-        return False
+        return None
     ids, values, steps = found.get("session_ids"), found.get("values"), found.get("steps")
     if type(ids) is not list or type(values) is not list or set(map(type, ids)) != {str}:
-        return False
+        return None
     if steps is not None and (type(steps) is not list or not set(map(type, steps)) <= _STEPS):
-        return False
-    if not set(map(type, values)) <= _NUMBERS or any(
-        step is not None and not 0 <= step < 2**63 for step in steps or ()
-    ):
-        return False
-    return all(map(_LARGEST.__ge__, map(abs, filter(None, values))))
+        return None
+    if any(step is not None and not 0 <= step < 2**63 for step in steps or ()):
+        return None
+    if not set(map(type, values)) <= _NUMBERS:
+        return None
+    numbers: Any = np.array(values, dtype=np.float64)
+    if np.fmax.reduce(np.abs(numbers), initial=0.0) > _LARGEST:
+        return None
+    return PredictBatchRequest.model_construct(session_ids=ids, values=numbers, steps=steps)

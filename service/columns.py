@@ -109,7 +109,10 @@ class Here:
             engine.keeping.give_back(after[fresh & ~fine].tolist())
             kept = keys if fine.all() else [key for key, ok in zip(keys, fine.tolist(), strict=True) if ok]
             told = self._watched(keys, after, fine) if len(engine.watching) else ()
-            await store.keep_all(kept, after[fine])
+            if after is rows:
+                store.used(kept)
+            else:
+                await store.keep_all(kept, after[fine])
             engine.metrics.created.inc(int((rows[fine] == START).sum()))
             for place, hidden in told:
                 index = int(chosen[place])

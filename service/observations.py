@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
+from math import isnan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +33,7 @@ def to_array(observations: Sequence[Observation], features: int) -> Values:
             if len(observation) != features:
                 raise InvalidRequest(f"values[{index}] has {len(observation)} numbers, the model {features} features")
             values[0, index] = [np.nan if number is None else number for number in observation]
-        elif observation is not None:
+        elif observation is not None and not isnan(observation):
             if features != 1:
                 raise InvalidRequest(f"values[{index}] is one number; the model needs a list of {features}")
             values[0, index, 0] = observation

@@ -4,9 +4,8 @@ import asyncio
 import heapq
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from operator import eq
 from pathlib import Path
 
 import numpy as np
@@ -117,12 +116,12 @@ class MemoryStore:
 
     async def keep_all(self, keys: Sequence[str], rows: Indices) -> None:
         """As `keep`, for many, all or none; for the new ones there `has_room`."""
-        live, entries = self._live, rows.tolist()
-        if all(map(eq, map(live.get, keys), entries)):  # in place
-            deque(map(live.move_to_end, keys), maxlen=0)
-        else:
-            for key, row in zip(keys, entries, strict=True):
-                self._put(key, row)
+        for key, row in zip(keys, rows.tolist(), strict=True):
+            self._put(key, row)
+
+    def used(self, keys: Iterable[str]) -> None:
+        """These live sessions went on, each in its row: they are the last that were used."""
+        deque(map(self._live.move_to_end, keys), maxlen=0)
 
     async def commit(self, key: str, record: Record, found: Found = None, news: News | None = None) -> None:
         entry = self._entered(record)

@@ -17,10 +17,15 @@ IDS = st.lists(st.text(max_size=3) | st.none() | st.integers(), max_size=4)
 
 
 def outcome(decode: Any, body: bytes) -> Any:
+    """The fields of the request, an array as the list that it stands for."""
     try:
-        return decode(body).model_dump()
+        fields = vars(decode(body))
     except ValidationError:
         return ValidationError
+    values = fields["values"]
+    if isinstance(values, np.ndarray):
+        values = [None if np.isnan(number) else number for number in values.tolist()]
+    return fields | {"values": values}
 
 
 @given(
