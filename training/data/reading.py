@@ -56,7 +56,10 @@ def frame(path: Path, header: Header = "auto") -> tuple[pl.DataFrame, bool]:
     except (pl.exceptions.PolarsError, OSError, EOFError, UnicodeError, csv.Error) as error:
         reason = str(error).strip().splitlines()
         raise DataError(f"{path}: cannot be read as a table ({reason[0] if reason else 'empty'})") from None
-    names = [name.strip() for name in table.columns] if dialect.header else list(map(str, range(1, table.width + 1)))
+    if dialect.header:
+        names = [name.replace('""', '"').strip() for name in table.columns]  # polars leaves them doubled
+    else:
+        names = list(map(str, range(1, table.width + 1)))
     if len(set(names)) == len(names):
         table.columns = names
     return table.with_columns(_without_blanks(column) for column in table.get_columns()), dialect.header

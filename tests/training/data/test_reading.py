@@ -28,6 +28,12 @@ def test_a_table_is_read_however_it_is_written(tmp_path: Path, name: str, conten
     np.testing.assert_array_equal(np.column_stack([numbers(tmp_path, table[c]) for c in "ab"]), [[1, 2.5], [3, 4.5]])
 
 
+def test_quotes_in_names_are_not_doubled(tmp_path: Path) -> None:
+    path = tmp_path / "quoted.csv"
+    path.write_text('"load ""net"", kW","wind"\n1,2\n3,4\n')
+    assert frame(path)[0].columns == ['load "net", kW', "wind"]
+
+
 def test_compressed_text_is_read(tmp_path: Path) -> None:
     (tmp_path / "t.csv.gz").write_bytes(gzip.compress(b"a\n1\n2\n"))
     table, _ = frame(tmp_path / "t.csv.gz")
