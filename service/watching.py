@@ -25,6 +25,9 @@ MAX_WAITING = 1000
 RECENT = 500
 """Values that an event has at most: the last ones of a longer request."""
 
+FEW = 16
+"""With more values an event is written down at once: it takes less room so."""
+
 TOGETHER_SECONDS = 0.03
 BEAT_SECONDS = 10.0
 SOON_SECONDS = 1.0
@@ -205,11 +208,11 @@ def observed(answer: Mapping[str, Any], values: Values, hidden: Context | None) 
     told = {**answer, "values": (values[:, 0] if values.shape[1] == 1 else values).tolist()}  # NaN is encoded as null
     if hidden is not None:
         told["hidden_state"] = hidden
-    if len(values) <= RECENT:
-        return Event(b"observed", told)
-    told |= {name: told[name][-RECENT:] for name in ("values", *NUMBERS) if name in told}
+    if len(values) > RECENT:
+        told |= {name: told[name][-RECENT:] for name in ("values", *NUMBERS) if name in told}
     event = Event(b"observed", told)
-    bytes(event)  # of what is long nothing more is kept
+    if len(values) > FEW:
+        bytes(event)
     return event
 
 
