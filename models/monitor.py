@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.alarm import CLIP, ROOM, SLACK
+from models.alarm import CLIP, LATE, ROOM, SLACK, STEEP
 from models.calibration import PROBABILITIES
 from models.outlook import (
     AGES,
@@ -142,8 +142,9 @@ class Monitor:
 
 def charted(score: Tensor, high: Tensor, low: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
     """The charts for too high and too low values after one more score; all (B, O)."""
-    score, room = score.clamp(-CLIP, CLIP), ROOM * threshold
-    return (high + score - SLACK).clamp(0.0, room), (low - score - SLACK).clamp(0.0, room)
+    room, score = ROOM * threshold, score.clamp(-CLIP, CLIP)
+    rise, fall = (torch.maximum(away - SLACK, STEEP * away - LATE) for away in (score, -score))
+    return (high + rise).clamp(0.0, room), (low + fall).clamp(0.0, room)
 
 
 def aged(ages: Tensor, raised: Tensor, calm: Tensor) -> Tensor:

@@ -25,10 +25,10 @@ LEVEL_RATE = 0.05
 MEAN_RATE, MEAN_RATE_IN_ALARM = 0.005, 0.1
 """Weight of the newest error in the mean: slow, so that the charts see a shift, and fast while one of them is full."""
 
-QUANTILE_RATE = 0.05
+QUANTILE_RATE = 0.03
 """A quantile moves by so much of itself at most."""
 
-LIMIT = 5.0
+LIMIT = 4.0
 """An error counts for so many levels at most in mean and level: a few wild values blind nobody for long."""
 
 RAMP = 0.1

@@ -4,7 +4,7 @@ from math import erfc, exp, log, pi, sqrt
 
 import numpy as np
 
-from models.alarm import CLIP, ROOM, SLACK
+from models.alarm import CLIP, LATE, ROOM, SLACK, STEEP
 from models.calibration import PROBABILITIES
 from models.cell import ONE, ZERO, f32, inlined, outlined
 from models.lanes import WIDTH, fused, larger, less, load, magnitude, ones, seldom, shifted, smaller, spread, store
@@ -71,8 +71,8 @@ def score_of(error, o, state, sizes, weights, scratch, threshold):
     bounded = max(min(z, f32(LIMIT)), f32(-LIMIT))
     score = placed(z, o, state + QUANTILES, sizes, weights, scratch)
     clipped, room = max(min(score, f32(CLIP)), f32(-CLIP)), f32(ROOM) * threshold
-    high = min(max(scratch[state + HIGH] + clipped - f32(SLACK), ZERO), room)
-    low = min(max(scratch[state + LOW] - clipped - f32(SLACK), ZERO), room)
+    high = min(max(scratch[state + HIGH] + evidence(clipped), ZERO), room)
+    low = min(max(scratch[state + LOW] + evidence(-clipped), ZERO), room)
     rate = f32(MEAN_RATE)
     if seldom(max(high, low) > threshold):
         rate = f32(MEAN_RATE_IN_ALARM)
@@ -81,6 +81,12 @@ def score_of(error, o, state, sizes, weights, scratch, threshold):
     scratch[state + LEVEL] = max(level * wider, weights[sizes[SMALLEST] + o])
     move(z, state + QUANTILES, sizes, weights, scratch)
     return score
+
+
+@inlined
+def evidence(score):
+    """What a score says for a shift upwards: a small one or a large one, whichever is likelier."""
+    return max(score - f32(SLACK), f32(STEEP) * score - f32(LATE))
 
 
 @inlined

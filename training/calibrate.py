@@ -34,11 +34,18 @@ DOUBLINGS = 10
 FEWEST = 10
 """Errors of a target, at least; of fewer nothing is concluded."""
 
+TAILS = 20_000
+"""The tail is fitted to so many errors, about, those on what the network learned from among them: a calibration part is
+too short to tell how rare the rarest are, and in units of their own level errors are spread alike on both."""
+
+STARTUP = 16
+"""The first errors of a series, whose context begins at zero, are not among them."""
+
 TAIL_BEGINS = 0.1
 CAUTION, CAUTIOUS = 40, 0.05
 """The shape of a tail is a mean with so many errors more that say 0.05: a little heavier than exponential."""
 
-LIGHTEST, HEAVIEST = -0.15, 0.45
+LIGHTEST, HEAVIEST = -0.1, 0.45
 ROUND = 6  # significant digits
 
 
@@ -70,7 +77,9 @@ def calibrate(
     error = np.maximum(np.nanmean(np.abs(fresh), axis=0), 1e-6)
     levels = [_levels(trace.errors[trace.begin :], error) for trace in traces]
     relative = np.concatenate([found for _, found in levels])  # (N, O)
-    quantiles, tail = zip(*(_distribution(_known(column)) for column in relative.T), strict=True)
+    longer = np.concatenate([_before(trace, error, TAILS // len(traces)) for trace in traces])  # (N', O)
+    distributions = map(_distribution, map(_known, relative.T), map(_known, longer.T))
+    quantiles, tail = zip(*distributions, strict=True)
     horizons, paths = _paths(network, traces, [found for found, _ in levels], targets)
     parts = {
         "error": error,
@@ -119,15 +128,23 @@ def _levels(errors: Numbers, usual: Numbers) -> tuple[Numbers, Numbers]:
     return levels, relative
 
 
-def _distribution(errors: Numbers) -> tuple[Numbers, tuple[float, float]]:
-    """Quantiles at PROBABILITIES; scale and shape of the tails beyond, in units of the outermost quantiles' distance.
+def _before(trace: _Trace, usual: Numbers, rows: int) -> Numbers:
+    """The last errors of the series, in levels: the calibration part and what is before it, (T, O)."""
+    begin = max(min(trace.begin, len(trace.errors) - rows), min(trace.begin, STARTUP))
+    return _levels(trace.errors[begin:], usual)[1]
+
+
+def _distribution(errors: Numbers, longer: Numbers) -> tuple[Numbers, tuple[float, float]]:
+    """Quantiles of errors at PROBABILITIES; scale and shape of the tails beyond, in units of the outermost quantiles'
+    distance, fitted to a longer record.
 
     The shape is the larger of those by probability-weighted moments and by moments (Hosking & Wallis, Technometrics 29,
     1987), of both sides together: too light a tail would raise false alarms. Where there are too few errors for a
     quantile, the tail tells it.
     """
-    low, high = np.quantile(errors, (TAIL_BEGINS, 1 - TAIL_BEGINS), method="weibull")
-    excess = np.sort(np.concatenate((errors[errors > high] - high, low - errors[errors < low])))
+    low, high = _inner(errors)
+    lower, upper = _inner(longer)
+    excess = np.sort(np.concatenate((longer[longer > upper] - upper, lower - longer[longer < lower])))
     count, mean = len(excess), float(excess.mean()) if len(excess) else 0.0
     shape = CAUTIOUS
     if count > 1 and excess.var() > 0:
@@ -135,7 +152,7 @@ def _distribution(errors: Numbers) -> tuple[Numbers, tuple[float, float]]:
         shape = max(2 - mean / half_difference, 0.5 * (1 - mean**2 / float(excess.var())))
     shape = float(np.clip((shape * count + CAUTIOUS * CAUTION) / (count + CAUTION), LIGHTEST, HEAVIEST))
     shape = shape if abs(shape) > 1e-3 else 1e-3
-    scale = mean * (1 - shape)
+    scale = mean * (1 - shape) * (high - low) / (upper - lower) if upper > lower else 0.0
     probabilities = np.array(PROBABILITIES)
     rare = np.minimum(probabilities, 1 - probabilities)
     quantiles = np.quantile(errors, probabilities, method="weibull")
@@ -145,6 +162,12 @@ def _distribution(errors: Numbers) -> tuple[Numbers, tuple[float, float]]:
     width = float(quantiles[-1] - quantiles[0])
     steepness = scale * (PROBABILITIES[0] / TAIL_BEGINS) ** -shape / width if width > 0 else 0.1
     return quantiles, (max(steepness, 1e-3), shape)
+
+
+def _inner(errors: Numbers) -> tuple[float, float]:
+    """Between which the tails are not."""
+    low, high = np.quantile(errors, (TAIL_BEGINS, 1 - TAIL_BEGINS), method="weibull")
+    return float(low), float(high)
 
 
 def _settling(network: Elman, traces: Sequence[_Trace], targets: int) -> Numbers:

@@ -60,7 +60,7 @@ def calibrated(kind: str) -> Calibration:
     samples = errors(kind, 400, 400, seed=99)
     size = float(np.abs(samples).mean())
     _, relative = _levels(samples, np.full(400, size))
-    quantiles, tail = _distribution(relative.ravel())
+    quantiles, tail = _distribution(relative.ravel(), relative.ravel())
     return calibration(error=size, quantiles=tuple(quantiles.tolist()), tail=tail)
 
 

@@ -1,6 +1,6 @@
 """The rates and delays at the end are of whole monitors; the numbers in models/alarm.py stand and fall with them."""
 
-from math import exp
+from math import exp, log
 
 import numpy as np
 import pytest
@@ -27,12 +27,21 @@ def test_charts_add_up_what_exceeds_the_slack() -> None:
     assert low.tolist() == [[0.0, 0.75, 2.5]]
 
 
+def test_charts_count_what_is_likelier_of_a_small_shift_and_a_large_one() -> None:
+    scores = torch.linspace(0.0, 3.5, 36)
+    small, large = scores - 1**2 / 2, 2.5 * scores - 2.5**2 / 2 + log(0.3)  # log-likelihood ratios, and odds
+    empty = torch.full_like(scores, 5.0)
+    assert torch.allclose(charted(scores, empty, empty, 10.0)[0] - 5.0, torch.maximum(small, large), atol=0.05)
+    assert torch.allclose(charted(-scores, empty, empty, 10.0)[1] - 5.0, torch.maximum(small, large), atol=0.05)
+
+
 def test_charts_do_not_fall_below_zero_and_no_value_fills_them() -> None:
-    zero = torch.zeros(1, 1)
+    zero, most = torch.zeros(1, 1), alarm.STEEP * alarm.CLIP - alarm.LATE
     high, low = charted(torch.tensor([[1e9]]), zero, zero, 10.0)
-    assert [high.item(), low.item()] == pytest.approx([alarm.CLIP - alarm.SLACK, 0.0])
+    assert [high.item(), low.item()] == pytest.approx([most, 0.0])
     high, low = charted(torch.tensor([[-1e9]]), zero, zero, 10.0)
-    assert [high.item(), low.item()] == pytest.approx([0.0, alarm.CLIP - alarm.SLACK])
+    assert [high.item(), low.item()] == pytest.approx([0.0, most])
+    assert most < alarm.threshold(1e-4, 1)
 
 
 def test_charts_hold_so_many_thresholds_at_most() -> None:
@@ -116,7 +125,7 @@ def test_false_alarms_are_as_rare_as_asked(kind: str, rate: float, streams: int)
 
 
 @pytest.mark.parametrize("kind", ["normal", "t5"])
-@pytest.mark.parametrize(("rate", "latest"), [(1e-3, (3, 8, 30)), (1e-4, (5, 10, 50))])
+@pytest.mark.parametrize(("rate", "latest"), [(1e-3, (3, 7, 30)), (1e-4, (4, 9, 40))])
 def test_a_shift_is_found_soon(kind: str, rate: float, latest: tuple[int, ...]) -> None:
     """Of 5, 2 and 1 standard deviations."""
     runs = running(alarms(kind, rate, np.repeat([5.0, 2.0, 1.0], 300), 250, 150))[150:]

@@ -74,16 +74,30 @@ def test_quantiles_are_as_lopsided_as_the_errors() -> None:
 
 def test_tails_of_heavy_tailed_errors_are_heavier() -> None:
     generator = np.random.default_rng(0)
-    shapes = [_distribution(errors)[1][1] for errors in (generator.normal(size=9000), generator.standard_t(3, 9000))]
+    normal, heavy = generator.normal(size=9000), generator.standard_t(3, 9000)
+    shapes = [_distribution(errors, errors)[1][1] for errors in (normal, heavy)]
     assert shapes[0] < 0.05
     assert shapes[1] > 0.15
-    steepness = _distribution(generator.exponential(size=50_000) * generator.choice((-1, 1), 50_000))[1][0]
+    exponential = generator.exponential(size=50_000) * generator.choice((-1, 1), 50_000)
+    steepness = _distribution(exponential, exponential)[1][0]
     assert steepness == pytest.approx(1 / (2 * np.log(0.5 / PROBABILITIES[0])), rel=0.1)
 
 
 def test_of_a_few_errors_the_outer_quantiles_are_told_by_the_tail() -> None:
-    quantiles, _ = _distribution(np.random.default_rng(0).normal(size=30))
+    errors = np.random.default_rng(0).normal(size=30)
+    quantiles, _ = _distribution(errors, errors)
     assert (np.diff(quantiles) > 0).all()  # although the outermost errors are one thirtieth
+
+
+def test_how_heavy_the_tail_is_tells_a_longer_record_whatever_its_scale() -> None:
+    """Two hundred errors of Student's t do not show how rare the rarest are."""
+    generator = np.random.default_rng(0)
+    longer = generator.standard_t(5, 2400)
+    shapes = [_distribution(generator.standard_t(5, 240), longer)[1][1] for _ in range(20)]
+    assert np.ptp(shapes) == 0
+    assert 0.05 < shapes[0] < 0.25
+    few = longer[-240:]
+    assert _distribution(few, 100 * longer)[0] == pytest.approx(_distribution(few, longer)[0])
 
 
 def test_errors_are_larger_while_a_context_is_young() -> None:
@@ -179,15 +193,17 @@ def test_streams_of_any_size_have_the_same_errors_in_their_own_units() -> None:
 
 
 def test_only_the_calibration_part_counts_for_errors() -> None:
-    """What is before it only fills the context, what is after it is not looked at."""
+    """What is before it fills the context and tells how rare the rarest are, what is after it is not looked at."""
     values = first_order(1500, phi=0.0)
     before, after = values.copy(), values.copy()
-    before[:700] *= 5
+    before[:700] = np.random.default_rng(1).standard_t(3, size=(700, 1))
     after[1400:] = 1e6
     split = Split(500, 800, 1400, 1500)
     plain, other, same = (found(knowing(0.0), each, split=split) for each in (values, before, after))
     assert same == plain
-    assert (other.error, other.quantiles, other.paths) == (plain.error, plain.quantiles, plain.paths)
+    inner = [row[1:-1] for row in other.quantiles], [row[1:-1] for row in plain.quantiles]
+    assert (other.error, inner[0], other.paths[1:]) == (plain.error, inner[1], plain.paths[1:])
+    assert other.tail[0][1] > plain.tail[0][1] + 0.1
 
 
 def test_a_network_that_never_errs_still_has_a_level() -> None:
