@@ -207,7 +207,8 @@ def _parse(metadata: Mapping[str, str], slices: Mapping[str, Any]) -> Checkpoint
         raise CheckpointError("its golden pair has the wrong shape")
     if not all(_near(replayed[name], answers[name], checkpoint.scaler) for name in answers):
         raise CheckpointError(
-            "it does not reproduce its golden pair: the file was altered, or this machine computes differently"
+            "it does not reproduce its golden pair: the file was altered, another version wrote it, or this machine "
+            "computes differently; train it again"
         )
     return checkpoint
 
