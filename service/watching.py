@@ -208,7 +208,7 @@ def observed(answer: Mapping[str, Any], values: Values, hidden: Context | None) 
     told = {**answer, "values": (values[:, 0] if values.shape[1] == 1 else values).tolist()}  # NaN is encoded as null
     if hidden is not None:
         told["hidden_state"] = hidden
-    if len(values) > RECENT:
+    if len(values) >= RECENT:  # what comes by the wire has been cut already
         told |= {name: told[name][-RECENT:] for name in ("values", *NUMBERS) if name in told}
     event = Event(b"observed", told)
     if len(values) > FEW:
