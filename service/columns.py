@@ -129,7 +129,7 @@ class Here:
         """Those that somebody watches, and their hidden states; the rows may be others' when they are kept."""
         engine = self._engine
         places = [place for place, key in enumerate(keys) if key in engine.watching and fine[place]]
-        return [(place, engine.model.hidden(engine.rows.contexts, int(after[place]))) for place in places]
+        return [(place, engine.hidden(int(after[place]))) for place in places]
 
     async def _one(
         self, sheet: Sheet, index: int, key: str, session_id: str, values: Values, steps: Indices | None

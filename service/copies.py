@@ -135,11 +135,7 @@ class Copies:
     def _hidden(self, keys: Sequence[str], rows: Indices) -> dict[str, Context]:
         """Of those that somebody watches; the rows are others' when they are kept."""
         engine = self._engine
-        return {
-            key: engine.model.hidden(engine.rows.contexts, row)
-            for key, row in zip(keys, rows.tolist(), strict=True)
-            if key in engine.watching
-        }
+        return {key: engine.hidden(row) for key, row in zip(keys, rows.tolist(), strict=True) if key in engine.watching}
 
     async def _alone(self, sheet: Sheet, row: _Row) -> None:
         try:

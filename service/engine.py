@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from models import Checkpoint, Predictor
-from models.predictor import Forecast, Values
+from models.predictor import Context, Forecast, Values
 from service import observations
 from service.answers import answered, forecasted, predicted
 from service.errors import (
@@ -221,7 +221,7 @@ class Engine:
             self.rows.rebuilt(after, rebuilt)
             self.metrics.rebuilds.inc()
         step = int(self.rows.step[after])
-        hidden = self.model.hidden(self.rows.contexts, after) if key in self.watching else None  # kept, it may go on
+        hidden = self.hidden(after) if key in self.watching else None  # the row may be another's when it is kept
         news = None if self.watching.wire is None else News(session_id, values[0, -RECENT:])
         started = time.perf_counter()
         await self.store.keep(key, after, there, news)
@@ -274,6 +274,10 @@ class Engine:
                     key, ended(session_id, why_gone(Gone("deleted", time.time()), session_id)), live=False
                 )
         return found
+
+    def hidden(self, row: int) -> Context:
+        """The hidden state of a row, (L, H)."""
+        return self.model.hidden(self.rows.contexts, row)
 
     def _replayed(self, found: Found, session_id: str, expected: int | None, digest: bytes) -> dict[str, Any] | None:
         """The answer that was given, if the request was the last one to be applied.

@@ -72,10 +72,8 @@ class Watcher:
 
     def tell(self, key: str, event: Event, live: bool) -> None:
         """Something has happened to a session, which is alive, or not any more."""
-        if self._unseen:
-            self._unseen.discard(key)
-        if self._looking:
-            self._looking.discard(key)
+        self._unseen.discard(key)
+        self._looking.discard(key)
         (self._live.add if live else self._live.discard)(key)
         self._waiting.append(event)
         self._awake.set()

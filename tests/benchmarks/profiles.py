@@ -36,9 +36,9 @@ def profile(server: Server, seconds: int) -> Iterator[Stacks]:
         output = Path(folder, "stacks")
         options = ["--rate", str(RATE), "--duration", str(seconds), "--format", "raw", "--output", str(output)]
         command = [str(PROGRAM), "record", "--pid", str(serving), *options]
-        looking = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        yield stacks
-        said, _ = looking.communicate()
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as looking:
+            yield stacks
+            said, _ = looking.communicate()
         if looking.returncode:
             raise NotProfiled(f"py-spy, which needs root or ptrace: {said}")
         stacks.update(read(output.read_text()))

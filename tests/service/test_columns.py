@@ -1,5 +1,6 @@
 """POST /predict_batch: rows that can be done together and rows that cannot, each as a request of its own would be."""
 
+import asyncio
 import math
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
+from service.columns import Columns
+from service.engine import Engine
+from service.metrics import Metrics
+from service.schemas import PredictBatchRequest
+from service.sessions import Limits, MemoryStore
+from service.settings import Settings
+from tests.conftest import random_checkpoint
 from tests.service.conftest import MakeClient
 
 IDS = [f"s{number}" for number in range(5)]
@@ -47,6 +55,23 @@ def test_a_batch_answers_what_single_requests_would_be_answered(client: TestClie
             alone = single(client, f"alone{index}", value)
             for name in ("predictions", "lower", "upper", "anomaly"):
                 assert found[name][index] == alone[name][0]
+
+
+def test_sessions_that_go_on_in_a_batch_outlive_those_that_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, limits = [1000.0], Limits(60, None, 9, 1_000_000, 60, 9)
+    monkeypatch.setattr("time.time", lambda: now[0])
+    checkpoint, store = random_checkpoint(), MemoryStore(limits, clock=lambda: now[0])
+    columns = Columns(Engine(checkpoint, checkpoint.predictor("cpu"), store, Settings(), Metrics()))
+
+    async def run() -> None:
+        await columns.predict(PredictBatchRequest(session_ids=["first", "second"], values=[1.0, 2.0]))
+        now[0] += 40
+        await columns.predict(PredictBatchRequest(session_ids=["first"], values=[3.0]))
+        now[0] += 40
+        assert store.live() == 1
+        assert [key for key, _ in await store.page("", "", 9)] == ["first"]
+
+    asyncio.run(run())
 
 
 def test_rows_fail_one_by_one(client: TestClient) -> None:
