@@ -38,6 +38,9 @@ TAILS = 20_000
 """The tail is fitted to so many errors, about, those on what the network learned from among them: a calibration part is
 too short to tell how rare the rarest are, and in units of their own level errors are spread alike on both."""
 
+MEMORY = 200
+"""A stream is followed from so many rows before the calibration part on: what is farther back it has forgotten."""
+
 STARTUP = 16
 """The first errors of a series, whose context begins at zero, are not among them."""
 
@@ -60,6 +63,19 @@ class _Trace:
     begin: int
 
 
+@dataclass(frozen=True)
+class _Heard:
+    """What a stream says of a series that it was sent.
+
+    levels: of error, before each error of the calibration part; relative: each error less the mean, in these levels;
+    (T, O) both. longer: `relative` with errors before the calibration part, (T', O).
+    """
+
+    levels: Numbers
+    relative: Numbers
+    longer: Numbers
+
+
 @torch.no_grad()
 def calibrate(
     network: Elman, series: Sequence[NDArray[np.float32]], splits: Sequence[Split], targets: int, level: float
@@ -75,12 +91,12 @@ def calibrate(
     if (np.isfinite(fresh).sum(axis=0) < FEWEST).any():
         return None
     error = np.maximum(np.nanmean(np.abs(fresh), axis=0), 1e-6)
-    levels = [_levels(trace.errors[trace.begin :], error) for trace in traces]
-    relative = np.concatenate([found for _, found in levels])  # (N, O)
-    longer = np.concatenate([_before(trace, error, TAILS // len(traces)) for trace in traces])  # (N', O)
+    heard = [_hear(trace, error, TAILS // len(traces)) for trace in traces]
+    relative = np.concatenate([one.relative for one in heard])  # (N, O)
+    longer = np.concatenate([one.longer for one in heard])  # (N', O)
     distributions = map(_distribution, map(_known, relative.T), map(_known, longer.T))
     quantiles, tail = zip(*distributions, strict=True)
-    horizons, paths = _paths(network, traces, [found for found, _ in levels], targets)
+    horizons, paths = _paths(network, traces, [one.levels for one in heard], targets)
     parts = {
         "error": error,
         "quantiles": quantiles,
@@ -105,33 +121,37 @@ def _trace(network: Elman, values: NDArray[np.float32], split: Split, targets: i
     return _Trace(inputs, truth, errors.numpy(), unit.numpy(), split.validation - 1)
 
 
-def _levels(errors: Numbers, usual: Numbers) -> tuple[Numbers, Numbers]:
+def _hear(trace: _Trace, usual: Numbers, rows: int) -> _Heard:
+    """usual: (O,), of error, where nothing tells; rows: of `longer`, at least"""
+    first = max(min(trace.begin - MEMORY, len(trace.errors) - rows), min(trace.begin, STARTUP))
+    begin = trace.begin - first
+    levels, relative = _followed(trace.errors[first:], begin, usual)
+    return _Heard(levels[begin:], relative[begin:], relative)
+
+
+def _followed(errors: Numbers, begin: int, usual: Numbers) -> tuple[Numbers, Numbers]:
     """The level of error before each error, and each error less the mean, in these levels; (T, O) both.
 
-    As models/monitor.py keeps them, but every error is measured by a start that the others tell: with few errors, one
-    that took part in its own measure would look small. usual: (O,), where there are no others.
+    As models/monitor.py keeps them. But what a network learned from it may know by heart, and then its errors there
+    tell little of those to come: at row `begin` the level is at least half of what it will be from there on.
     """
-    size = np.abs(errors)
-    told = np.isfinite(size)
-    size, count = np.where(told, size, 0.0), told.sum(axis=0)
-    level = start = np.where(count > 0, size.sum(axis=0) / np.maximum(count, 1), usual)
-    others = np.where(count > told, (size.sum(axis=0) - size) / np.maximum(count - told, 1), usual)  # (T, O)
+    level, least = _size(errors, usual), _size(errors[begin:], usual) / 2
     mean = np.zeros_like(usual)
     levels, relative = np.empty_like(errors), np.empty_like(errors)
     for t, error in enumerate(errors):
-        levels[t] = np.maximum(level + (1 - LEVEL_RATE) ** t * (others[t] - start), SMALLEST * usual)
-        relative[t] = (error - mean) / levels[t]
-        bounded = np.where(told[t], relative[t], 0.0).clip(-LIMIT, LIMIT)
+        levels[t] = level = np.maximum(level, least if t == begin else SMALLEST * usual)
+        relative[t] = (error - mean) / level
+        bounded = np.where(np.isfinite(error), relative[t], 0.0).clip(-LIMIT, LIMIT)
         mean = mean + MEAN_RATE * bounded * level
-        level = np.where(told[t], level + LEVEL_RATE * (np.abs(bounded) - 1) * level, level)
-        level = np.maximum(level, SMALLEST * usual)
+        level = np.where(np.isfinite(error), level + LEVEL_RATE * (np.abs(bounded) - 1) * level, level)
     return levels, relative
 
 
-def _before(trace: _Trace, usual: Numbers, rows: int) -> Numbers:
-    """The last errors of the series, in levels: the calibration part and what is before it, (T, O)."""
-    begin = max(min(trace.begin, len(trace.errors) - rows), min(trace.begin, STARTUP))
-    return _levels(trace.errors[begin:], usual)[1]
+def _size(errors: Numbers, usual: Numbers) -> Numbers:
+    """Their mean absolute value. (T, O) -> (O,)"""
+    told = np.isfinite(errors)
+    total, count = np.abs(np.where(told, errors, 0.0)).sum(axis=0), told.sum(axis=0)
+    return np.where(count > 0, total / np.maximum(count, 1), usual)
 
 
 def _distribution(errors: Numbers, longer: Numbers) -> tuple[Numbers, tuple[float, float]]:

@@ -11,7 +11,7 @@ from models import Calibration
 from models.calibration import LEVEL, PROBABILITIES
 from models.monitor import Monitor
 from models.outlook import Outlook
-from training.calibrate import _distribution, _levels
+from training.calibrate import _distribution, _followed
 
 Samples = NDArray[np.float64]
 
@@ -59,7 +59,7 @@ def calibrated(kind: str) -> Calibration:
     """As training would have found it on 160,000 of these errors."""
     samples = errors(kind, 400, 400, seed=99)
     size = float(np.abs(samples).mean())
-    _, relative = _levels(samples, np.full(400, size))
+    _, relative = _followed(samples, 0, np.full(400, size))
     quantiles, tail = _distribution(relative.ravel(), relative.ravel())
     return calibration(error=size, quantiles=tuple(quantiles.tolist()), tail=tail)
 
