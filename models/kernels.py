@@ -13,14 +13,17 @@ from numba import njit, types
 
 from models.cell import ZERO, f32, inlined, listen, peek
 from models.decimals import to_p, to_raw
-from models.lanes import WIDTH, address, aligned, seldom, whole_numbers
-from models.memory import keep, recall, sound
+from models.lanes import WIDTH, address, aligned, fixed, seldom, whole_numbers
+from models.memory import announce, keep, recall, sound
 from models.outlook import Outlook
 from models.plan import CONTEXT, FEATURES, HEARD, MEANS, SCALES, SCRATCH, Plan, X, Y, plan_of, with_level
 from models.runtime import FAILED_NUMBER, FAILED_RANGE, NUMBERS, Advanced, Context, Rows, Slab, Values
 from models.scaler import Scaler
 from models.surprise import bound, judge
 from models.weights import Weights
+
+AHEAD = 4
+"""Contexts lie anywhere in memory: each is sent for so many streams before its turn."""
 
 SOURCES = [
     "alarm",
@@ -108,7 +111,7 @@ def _entry(sources: int) -> Any:
 
     def advance(values, contexts, rows, after, numbers, failed, plan, weights):
         assert sources
-        sizes, reals, layers = whole_numbers(plan), address(plan), address(weights)
+        sizes, reals, layers = whole_numbers(plan), fixed(plan), fixed(weights)
         heard, told, slab, width = address(values), address(numbers), address(contexts), contexts.shape[1]
         shape, watched, free = numbers.shape[1:], numbers.shape[0] > 1, values.shape[1] == 0
         memory = np.zeros(sizes[SCRATCH] + WIDTH, dtype=np.float32)
@@ -120,6 +123,8 @@ def _entry(sources: int) -> Any:
             if not (0 <= rows[b] < len(contexts) and 0 <= after[b] < len(contexts)):
                 raise IndexError("there is no such row of contexts")
         for b in range(len(rows)):
+            if b + AHEAD < len(rows):
+                announce(slab, rows[b + AHEAD] * width, width)
             recall(sizes, slab, rows[b] * width, scratch, watched)
             parity, head, within = scan(sizes, reals, layers, scratch, heard, told, shape, b, watched, free)
             fine = tell(sizes, reals, told, shape, b, watched)

@@ -11,7 +11,7 @@ from typing import Any
 from llvmlite import ir
 from numba.core import types
 from numba.core.cgutils import get_or_insert_function
-from numba.core.typing.templates import ConcreteTemplate, infer_global, signature
+from numba.core.typing.templates import AbstractTemplate, ConcreteTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, models, register_model
 
 WIDTH = 16
@@ -38,6 +38,34 @@ class _Model(models.PrimitiveModel):
         super().__init__(manager, kind, _VECTOR)
 
 
+class Fixed(types.Type):
+    """Of a pointer to numbers that stay what they are while a call lasts: what was read once is not read again."""
+
+    def __init__(self, dtype: Any) -> None:
+        super().__init__(f"Fixed({dtype})")
+        self.dtype = dtype
+
+
+register_model(Fixed)(models.PointerModel)
+
+
+@infer_global(operator.getitem)
+class _Item(AbstractTemplate):
+    def generic(self, arguments: Any, _: Any) -> Any:
+        pointer = arguments[0]
+        return signature(pointer.dtype, pointer, types.intp) if isinstance(pointer, Fixed) else None
+
+
+@lower_builtin(operator.getitem, Fixed, types.intp)
+def _item(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    return _fixed(builder, builder.load(builder.gep(arguments[0], [arguments[1]])))
+
+
+def _fixed(builder: Any, loaded: Any) -> Any:
+    loaded.set_metadata("invariant.load", builder.module.add_metadata([]))
+    return loaded
+
+
 def _spread(builder: Any, number: Any) -> Any:
     one = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), number, _PLACE(0))
     return builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(_PLACE, WIDTH), [0] * WIDTH))
@@ -47,12 +75,12 @@ def _at(builder: Any, pointer: Any, index: Any) -> Any:
     return builder.bitcast(builder.gep(pointer, [index]), _VECTOR.as_pointer())
 
 
-def _address(kind: Any) -> Any:
+def _address(pointer: Any, kind: Any = None) -> Any:
     """Of a flat array: a pointer, which is indexed without a look at signs and sizes; None: of its own numbers."""
 
     @intrinsic
     def address(_: Any, array: Any) -> Any:
-        result = types.CPointer(kind or array.dtype)
+        result = pointer(kind or array.dtype)
 
         def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
@@ -63,7 +91,7 @@ def _address(kind: Any) -> Any:
     return address
 
 
-address, whole_numbers = _address(None), _address(types.int64)
+address, fixed, whole_numbers = _address(types.CPointer), _address(Fixed), _address(Fixed, types.int64)
 
 
 @intrinsic
@@ -85,7 +113,7 @@ def load(_: Any, pointer: Any, index: Any) -> Any:
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         found = builder.load(_at(builder, *arguments))
         found.align = 4
-        return found
+        return _fixed(builder, found) if isinstance(pointer, Fixed) else found
 
     return LANES(pointer, types.intp), code
 
@@ -100,6 +128,21 @@ def store(_: Any, pointer: Any, index: Any, lanes: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(pointer, types.intp, LANES), code
+
+
+@intrinsic
+def fetch(_: Any, pointer: Any, index: Any) -> Any:
+    """Have pointer[index] brought near, because it will soon be read and written."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        byte = ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [byte, _PLACE, _PLACE, _PLACE])
+        function = get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        write, near, data = _PLACE(1), _PLACE(3), _PLACE(1)
+        builder.call(function, [builder.bitcast(builder.gep(arguments[0], [arguments[1]]), byte), write, near, data])
+        return context.get_dummy_value()
+
+    return types.void(pointer, types.intp), code
 
 
 @intrinsic

@@ -3,7 +3,7 @@
 import numpy as np
 
 from models.cell import ZERO, f32, inlined
-from models.lanes import WIDTH, less, load_some, magnitude, spread, store, store_some
+from models.lanes import WIDTH, fetch, less, load_some, magnitude, spread, store, store_some
 from models.outlook import FIELDS, KNOTS
 from models.plan import (
     AGED,
@@ -24,6 +24,13 @@ from models.plan import (
 
 BIGGEST = f32(np.finfo(np.float32).max)
 INFINITE = f32(np.inf)
+
+
+@inlined
+def announce(contexts, at, width):
+    """A context that will be recalled soon."""
+    for i in range(at, at + width, WIDTH):
+        fetch(contexts, i)
 
 
 @inlined

@@ -14,7 +14,7 @@ from scipy.special import erfc
 from models import Calibration, Checkpoint, Predictor, Scaler, kernels
 from models.cell import tanh
 from models.decimals import power, rareness, to_p, to_raw
-from models.lanes import WIDTH, address, load, store, whole_numbers
+from models.lanes import WIDTH, address, fixed, load, store, whole_numbers
 from models.plan import plan_of
 from models.predictor import FAILED_NUMBER, FAILED_RANGE, NUMBERS, Advanced, Context, Values
 from tests.conftest import random_checkpoint
@@ -276,7 +276,7 @@ def test_p_values_are_told_in_six_digits() -> None:
 
 @njit
 def rounded(plan: Any, numbers: Any, steps: int) -> bool:
-    finite: bool = to_raw(whole_numbers(plan), address(plan), address(numbers), 0, steps)
+    finite: bool = to_raw(whole_numbers(plan), fixed(plan), address(numbers), 0, steps)
     return finite
 
 
