@@ -19,6 +19,7 @@ from service.engine import Engine
 from service.errors import InvalidRequest, ServiceError, SessionCapacity, StoreUnavailable
 from service.schemas import PredictBatchRequest
 from service.sessions import ELSEWHERE, START, MemoryStore, Shared
+from service.sessions.rosters import Roster
 from service.sessions.rows import Indices
 from service.sheets import UNSAID, Sheet
 from service.watching import observed
@@ -40,11 +41,11 @@ class Columns:
                 raise InvalidRequest(f"{name}: {len(column)} of them for {len(ids)} session_ids; one each is needed")
         values = engine.model.values_of(request.values).swapaxes(0, 1)  # (B, 1, F)
         steps = None if request.steps is None else np.array([UNSAID if s is None else s for s in request.steps])
-        keys = [owner + session_id for session_id in ids] if owner else ids
+        roster = ids if isinstance(ids, Roster) else Roster(ids, owner)
         sheet = Sheet.empty(len(ids), engine.rows.shape)
         engine.keeping.enter()
         try:
-            await self._way.fill(sheet, keys, ids, values, steps)
+            await self._way.fill(sheet, roster, values, steps)
         finally:
             engine.keeping.leave()
         return sheet.json()
@@ -57,27 +58,28 @@ class Here:
         self._engine = engine
         self._store = store
 
-    async def fill(
-        self, sheet: Sheet, keys: Sequence[str], ids: Sequence[str], values: Values, steps: Indices | None
-    ) -> None:
+    async def fill(self, sheet: Sheet, roster: Roster, values: Values, steps: Indices | None) -> None:
         """values: (B, 1, F); steps: UNSAID where none is expected, None: nowhere"""
-        rows = self._usual(keys, ids, steps)
+        rows, keys, ids = self._usual(roster, steps), roster.keys, roster
         chosen, others = np.flatnonzero(rows != ELSEWHERE), np.flatnonzero(rows == ELSEWHERE).tolist()
+        if not others:
+            await self._together(sheet, chosen, rows, keys, ids, values)
+            return
         async with asyncio.TaskGroup() as group:
             for index in others:  # they begin when this one waits: after what is done together has its turns
                 value = values[index : index + 1]
                 group.create_task(self._one(sheet, index, keys[index], ids[index], value, steps))
             if len(chosen):
-                mine = [keys[index] for index in chosen.tolist()] if others else keys
+                mine = [keys[index] for index in chosen.tolist()]
                 await self._together(sheet, chosen, rows[chosen], mine, ids, values)
 
-    def _usual(self, keys: Sequence[str], ids: Sequence[str], steps: Indices | None) -> Indices:
+    def _usual(self, roster: Roster, steps: Indices | None) -> Indices:
         """The rows of what can be done together, START for what is new; ELSEWHERE for everything else."""
-        engine, store = self._engine, self._store
-        rows = store.rows(keys)
+        engine, store, keys = self._engine, self._store, roster.keys
+        rows = store.rows(roster)
         if len(engine.keeping.turns):
             rows[[key in engine.keeping.turns for key in keys]] = ELSEWHERE
-        if len(set(keys)) < len(keys):
+        if not roster.distinct:
             seen: set[str] = set()
             for index, key in enumerate(keys):
                 if key in seen:
@@ -87,7 +89,7 @@ class Here:
             rows[(steps != UNSAID) & (steps != engine.rows.step[rows])] = ELSEWHERE
         if (rows == START).any():
             new = np.flatnonzero(rows == START)
-            wrong = [index for index in new.tolist() if not engine.is_id(ids[index])]
+            wrong = [index for index in new.tolist() if not engine.is_id(roster[index])]
             rows[wrong if store.has_room(len(new) - len(wrong)) else new] = ELSEWHERE
         return rows
 
@@ -109,9 +111,7 @@ class Here:
             engine.keeping.give_back(after[fresh & ~fine].tolist())
             kept = keys if fine.all() else [key for key, ok in zip(keys, fine.tolist(), strict=True) if ok]
             told = self._watched(keys, after, fine) if len(engine.watching) else ()
-            if after is rows:
-                store.used(kept)
-            else:
+            if after is not rows:
                 await store.keep_all(kept, after[fine])
             engine.metrics.created.inc(int((rows[fine] == START).sum()))
             for place, hidden in told:

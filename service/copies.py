@@ -16,6 +16,7 @@ from service import observations
 from service.engine import Engine
 from service.errors import ServiceError, SessionCapacity, StoreUnavailable
 from service.sessions import START, Found, News, Record, Shared, Superseded
+from service.sessions.rosters import Roster
 from service.sessions.rows import Indices
 from service.sheets import UNSAID, Sheet
 from service.watching import observed
@@ -39,15 +40,13 @@ class Copies:
         self._engine = engine
         self._store = store
 
-    async def fill(
-        self, sheet: Sheet, keys: Sequence[str], ids: Sequence[str], values: Values, steps: Indices | None
-    ) -> None:
+    async def fill(self, sheet: Sheet, roster: Roster, values: Values, steps: Indices | None) -> None:
         """values: (B, 1, F); steps: UNSAID where none is expected, None: nowhere"""
         turns = self._engine.keeping.turns
-        expected = [UNSAID] * len(keys) if steps is None else steps.tolist()
+        expected = [UNSAID] * len(roster) if steps is None else steps.tolist()
         free: dict[str, _Row] = {}
         waiting: list[_Row] = []
-        for index, (key, session_id, step) in enumerate(zip(keys, ids, expected, strict=True)):
+        for index, (key, session_id, step) in enumerate(zip(roster.keys, roster, expected, strict=True)):
             row = _Row(index, key, session_id, values[index : index + 1], None if step == UNSAID else step)
             if key in free or key in turns:
                 waiting.append(row)

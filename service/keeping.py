@@ -86,9 +86,8 @@ class Keeping:
         Raises:
             SessionCapacity: there are not so many.
         """
-        taken = [row for row in (self.rows.take() for _ in range(count)) if row is not None]
+        taken = self.rows.take(count)
         if len(taken) < count:
-            self.give_back(taken)
             raise SessionCapacity("there is no room for a new session; try again later", retry_after=1)
         return taken
 

@@ -19,6 +19,7 @@ from service.metrics import CONTENT_TYPE
 from service.paths import FILE, SESSION, UI
 from service.readiness import Readiness
 from service.schemas import ForecastRequest, PredictRequest, RestoreRequest
+from service.sessions.rosters import Rosters
 from service.siblings import Siblings
 
 MAX_WATCHED = 1000
@@ -93,7 +94,7 @@ class Routes:
         self._custody = custody
         self._siblings = siblings
         self._readiness = readiness
-        self._columns = Columns(engine)
+        self._columns, self._rosters = Columns(engine), Rosters()
         self._document = json.dumps(openapi.document()).encode()
         self.table: Mapping[str, Mapping[str, Route]] = {
             "/predict": {"POST": Route(self.predict, takes_body=True)},
@@ -128,7 +129,8 @@ class Routes:
 
     async def predict_batch(self, request: Request) -> Reply:
         """POST /predict_batch"""
-        answer = await self._columns.predict(decode_columns(request.body), request.owner)
+        wanted = decode_columns(request.body, self._rosters, request.owner)
+        answer = await self._columns.predict(wanted, request.owner)
         return Reply(encode(answer))
 
     async def forecast(self, request: Request) -> Reply:

@@ -32,8 +32,9 @@ class Sheet:
 
     def note_stepped(self, chosen: Indices, advanced: Advanced, began: Indices, steps: Indices) -> NDArray[np.bool_]:
         """Some rows were computed together. Tells which did not fail. steps: behind each, (B',)"""
-        self.numbers[:, chosen] = advanced.numbers[: len(self.numbers), :, 0]
-        self.steps[chosen] = steps
+        places = chosen if len(chosen) < len(self.steps) else slice(None)
+        self.numbers[:, places] = advanced.numbers[: len(self.numbers), :, 0]
+        self.steps[places] = steps
         if began.any():
             self.alarms.update((i, step) for i, step in zip(chosen.tolist(), began.tolist(), strict=True) if step)
         fine: NDArray[np.bool_] = advanced.failed == 0

@@ -4,8 +4,8 @@ import asyncio
 import heapq
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice, repeat
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from service.errors import SessionCapacity
 from service.sessions import snapshot
+from service.sessions.idleness import Idleness
 from service.sessions.record import Record, times
+from service.sessions.rosters import Roster
 from service.sessions.rows import ELSEWHERE, START, Rows
 from service.sessions.store import Found, Gone, Limits, News, Wire
 
@@ -27,7 +29,7 @@ Indices = NDArray[np.int64]
 
 
 class MemoryStore:
-    """Sessions in order of last use, so that the expired ones are always at the front.
+    """Sessions by key.
 
     A session is a row of the arrays of the model that is served, or, where it does not fit them, a packed record: of
     another model, or read from a file before a model was there.
@@ -46,12 +48,16 @@ class MemoryStore:
         self._limits = limits
         self._on_expired = expired
         self._clock = clock
-        self._live: OrderedDict[str, Entry] = OrderedDict()
+        self._live: dict[str, Entry] = {}
+        self._packed: OrderedDict[str, None] = OrderedDict()  # those that are packed records, in order of last use
         self._bytes = 0
         self._births: deque[tuple[float, str]] = deque()  # oldest first, kept only where age is limited
         self._gone: OrderedDict[str, Gone] = OrderedDict()
         self._rows: Rows | None = None
+        self._keys = np.empty(0, np.object_)  # of each row
+        self._idleness = Idleness(np.empty(0))
         self._held: Callable[[str], bool] = lambda _: False
+        self._moves = 0  # how often a session came, went or moved
         self._snapshot_file = snapshot_file
         if snapshot_file is not None:
             self._restore(*snapshot.take(snapshot_file))
@@ -66,6 +72,7 @@ class MemoryStore:
     def adopt(self, rows: Rows, held: Callable[[str], bool]) -> None:
         records = {key: self._record(entry) for key, entry in self._live.items()}
         self._rows, self._held = rows, held
+        self._keys, self._idleness = np.empty(len(rows.used_at), np.object_), Idleness(rows.used_at)
         for key, record in records.items():
             self._put(key, self._entered(record))
 
@@ -77,25 +84,29 @@ class MemoryStore:
             return self._gone.get(key)
         return Record.unpack(found) if isinstance(found, bytes) else found
 
-    def rows(self, keys: Sequence[str]) -> Indices:
+    def rows(self, roster: Roster) -> Indices:
         """The rows of many keys that nobody holds, START where nothing is known of one, else ELSEWHERE. (B,)"""
         self._expire()
-        try:
-            found = np.fromiter(map(self._live.get, keys), np.int64, len(keys))  # what is no row is no number
-        except (TypeError, ValueError):
-            found = np.fromiter(map(self._row, keys), np.int64, len(keys))
+        if roster.as_of != self._moves:
+            roster.rows, roster.as_of = self._all_rows(roster.keys), self._moves
+        found = roster.rows.copy()
         now, age = self._clock(), self._limits.max_age_seconds
-        over = now - self._own.used_at[found] > self._limits.idle_seconds  # the sweep stops at whom somebody holds
+        over = now - self._own.used_at[found] > self._limits.idle_seconds  # whom somebody holds is not swept away
         if age is not None:
             over |= now - self._own.created_at[found] > age
         found[over & (found > START)] = ELSEWHERE
         return found
 
-    def _row(self, key: str) -> int:
-        entry = self._live.get(key)
-        if entry is None:
-            return ELSEWHERE if key in self._gone else START
-        return entry if isinstance(entry, int) else ELSEWHERE
+    def _all_rows(self, keys: Sequence[str]) -> Indices:
+        try:
+            found = np.fromiter(map(self._live.get, keys, repeat(START)), np.int64, len(keys))
+        except (TypeError, ValueError):  # what is no row is no number
+            entries = (self._live.get(key, START) for key in keys)
+            found = np.array([entry if isinstance(entry, int) else ELSEWHERE for entry in entries], np.int64)
+        if self._gone:
+            new = np.flatnonzero(found == START).tolist()
+            found[[index for index in new if keys[index] in self._gone]] = ELSEWHERE
+        return found
 
     def has_room(self, sessions: int) -> bool:
         """Whether so many new sessions can be kept."""
@@ -115,13 +126,16 @@ class MemoryStore:
         self._put(key, row)
 
     async def keep_all(self, keys: Sequence[str], rows: Indices) -> None:
-        """As `keep`, for many, all or none; for the new ones there `has_room`."""
-        for key, row in zip(keys, rows.tolist(), strict=True):
-            self._put(key, row)
-
-    def used(self, keys: Iterable[str]) -> None:
-        """These live sessions went on, each in its row: they are the last that were used."""
-        deque(map(self._live.move_to_end, keys), maxlen=0)
+        """As `keep`, for many: live ones in the rows that they have, and new ones, for which there `has_room`."""
+        new = {key: row for key, row in zip(keys, rows.tolist(), strict=True) if key not in self._live}
+        taken = np.fromiter(new.values(), np.int64, len(new))
+        self._live.update(new)
+        self._moves += 1
+        self._bytes += len(new) * self._row_size()
+        self._keys[taken] = list(new)
+        self._idleness.watch_all(taken)
+        if self._limits.max_age_seconds is not None:
+            self._births.extend(zip(self._own.created_at[taken].tolist(), new, strict=True))
 
     async def commit(self, key: str, record: Record, found: Found = None, news: News | None = None) -> None:
         entry = self._entered(record)
@@ -180,7 +194,7 @@ class MemoryStore:
             return self._own.record(entry)
         return Record.unpack(entry)
 
-    def _packed(self, entries: Sequence[Entry]) -> list[bytes]:
+    def _all_as_packed(self, entries: Sequence[Entry]) -> list[bytes]:
         """Each as a packed record."""
         rows = [entry for entry in entries if isinstance(entry, int)]
         packed = iter(self._own.packed(np.array(rows)) if rows else ())
@@ -189,13 +203,13 @@ class MemoryStore:
     def _all_packed(self) -> Iterator[tuple[str, bytes]]:
         live = iter(self._live.items())
         while some := dict(islice(live, PACKED_AT_ONCE)):
-            yield from zip(some, self._packed(list(some.values())), strict=True)
+            yield from zip(some, self._all_as_packed(list(some.values())), strict=True)
 
     def _entered(self, record: Record) -> Entry:
         """What a record becomes here."""
-        if self._rows is not None and self._rows.fits(record) and (row := self._rows.take()) is not None:
-            self._rows.write(row, record)
-            return row
+        if self._rows is not None and self._rows.fits(record) and (taken := self._rows.take()):
+            self._rows.write(taken[0], record)
+            return taken[0]
         return record.pack()
 
     def _leave(self, entry: Entry) -> None:
@@ -236,13 +250,13 @@ class MemoryStore:
         return self._own.row_bytes + OVERHEAD_BYTES
 
     def _put(self, key: str, entry: Entry) -> None:
-        """An entry takes the place of the one before, if there is one, and is the last that was used."""
+        """An entry takes the place of the one before, if there is one."""
         before = self._live.get(key)
         if before != entry:
             self._exchange(key, before, entry)
-        self._live.move_to_end(key)
 
     def _exchange(self, key: str, before: Entry | None, entry: Entry) -> None:
+        self._moves += 1
         if self._limits.max_age_seconds is not None:
             born = self._times(entry)[1]
             if before is None or born != self._times(before)[1]:  # it may begin anew
@@ -252,14 +266,29 @@ class MemoryStore:
             self._gone.pop(key, None)
         else:
             self._bytes += self._size(entry) - self._size(before)
-            self._leave(before)
+            self._vacate(key, before)
         self._live[key] = entry
+        if isinstance(entry, int):
+            self._keys[entry] = key
+            self._idleness.watch(entry)
+        else:
+            self._packed[key] = None
+
+    def _vacate(self, key: str, entry: Entry) -> None:
+        """A session has this entry no more."""
+        if isinstance(entry, int):
+            self._keys[entry] = None
+            self._idleness.leave(entry)
+            self._own.give(entry)
+        else:
+            del self._packed[key]
 
     def _forget(self, key: str, gone: Gone) -> bool:
         """A session leaves. Tells whether it is remembered: not if it was gone for too long already."""
         entry = self._live.pop(key)
+        self._moves += 1
         self._bytes -= self._size(entry) + OVERHEAD_BYTES
-        self._leave(entry)
+        self._vacate(key, entry)
         recent = self._is_recent(gone)
         if recent:
             self._gone[key] = gone
@@ -295,12 +324,14 @@ class MemoryStore:
             self._on_expired(before - len(self._live))
 
     def _expire_idle(self, now: float) -> None:
-        while self._live:
-            key = next(iter(self._live))
-            entry = self._live[key]
-            if now - self._times(entry)[0] <= self._limits.idle_seconds or self._is_busy(key):
+        idle = [self._keys[row] for row in self._idleness.over(now, self._limits.idle_seconds)]
+        for key in self._packed:
+            if now - self._times(self._live[key])[0] <= self._limits.idle_seconds:
                 break
-            self._forget(key, Gone("expired", self._end(entry)))
+            idle.append(key)
+        for key in idle:
+            if not self._is_busy(key):
+                self._forget(key, Gone("expired", self._end(self._live[key])))
 
     def _expire_old(self, now: float) -> None:
         age = self._limits.max_age_seconds
@@ -320,6 +351,7 @@ class MemoryStore:
     def _drop(self, key: str) -> None:
         """Forget even that a session existed."""
         del self._gone[key]
+        self._moves += 1
 
     def _restore(self, live: list[tuple[str, bytes]], gone: list[tuple[str, Gone]]) -> None:
         for key, packed in sorted(live, key=lambda item: times(item[1])[0]):

@@ -100,14 +100,17 @@ class Rows:
         self._history[START] = UNSEEN
         self._answers[START] = UNANSWERED
 
-    def take(self) -> int | None:
-        """A free row, whose content means nothing, or None."""
-        if self._free:
-            return self._free.pop()
-        if self._used == len(self.step):
-            return None
-        self._used += 1
-        return self._used - 1
+    def take(self, count: int = 1) -> list[int]:
+        """So many free rows, whose content means nothing; none if there are fewer."""
+        again = min(count, len(self._free))
+        end = self._used + count - again
+        if end > len(self.step):
+            return []
+        taken = self._free[len(self._free) - again :]
+        del self._free[len(self._free) - again :]
+        taken.extend(range(self._used, end))
+        self._used = end
+        return taken
 
     def give(self, row: int) -> None:
         """The row is free again."""

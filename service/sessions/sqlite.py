@@ -286,7 +286,7 @@ class SqliteStore(MemoryStore):
         back from the event loop.
         """
         keys = [key for write in writes for key in write.keys]
-        packed = self._packed([entry for write in writes for entry in write.entries])
+        packed = self._all_as_packed([entry for write in writes for entry in write.entries])
         for start in range(0, len(keys), MAX_ROWS):
             some = slice(start, start + MAX_ROWS)
             rows = zip(keys[some], packed[some], strict=True)

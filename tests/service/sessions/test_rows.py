@@ -38,9 +38,7 @@ def record(predictor: Predictor, answered: int = 1, remembered: int = 3, seed: i
 @pytest.mark.parametrize("remembered", [0, 2, 3])
 def test_a_record_in_a_row_is_the_same_record(predictor: Predictor, answered: int, remembered: int) -> None:
     rows = rows_of(predictor)
-    (row, other) = (rows.take(), rows.take())
-    assert row is not None
-    assert other is not None
+    row, other = rows.take(2)
     for seed, place in enumerate((other, row, other)):
         rows.write(place, record(predictor, answered=3 - seed, seed=seed))
     given = record(predictor, answered, remembered)
@@ -55,20 +53,19 @@ def test_records_packed_together_are_those_packed_alone(predictor: Predictor) ->
     for seed, (answered, remembered) in enumerate(product((1, 1, 0, 4), (3, 3, 0, 2))):
         given = record(predictor, answered, remembered, seed)
         given.context[0, -2:] = ((0, 0), (4, 0), (4, 2))[seed % 3]
-        row = rows.take()
-        assert row is not None
-        rows.write(row, given)
+        rows.write(rows.take()[0], given)
     every = np.random.default_rng(0).permutation(np.arange(1, 17))
     assert rows.packed(every) == [rows.record(row).pack() for row in every.tolist()]
     assert rows.packed(every[:0]) == []
 
 
 def test_rows_are_taken_until_there_are_none_and_again_when_they_are_given(predictor: Predictor) -> None:
-    rows = rows_of(predictor, places=4)
-    taken = [rows.take() for _ in range(4)]
-    assert (sorted(row for row in taken if row is not None), taken[-1]) == ([1, 2, 3], None)
+    rows = rows_of(predictor, places=6)
+    assert (rows.take(), rows.take(2), rows.take(3)) == ([1], [2, 3], [])
     rows.give(2)
-    assert (rows.take(), rows.take()) == (2, None)
+    rows.give(1)
+    assert sorted(rows.take(3)) == [1, 2, 4]
+    assert (rows.take(), rows.take()) == ([5], [])
 
 
 def test_long_answers_are_counted_as_memory_and_forgotten_with_their_row(predictor: Predictor) -> None:

@@ -29,6 +29,7 @@ from service.sessions import (
 from service.sessions.addresses import Address
 from service.sessions.memory import OVERHEAD_BYTES
 from service.sessions.redis import RedisStore
+from service.sessions.rosters import Roster
 from tests.conftest import random_checkpoint
 from tests.redis_server import RedisServer
 
@@ -431,12 +432,40 @@ def test_a_batch_finds_no_session_that_is_over_behind_one_that_somebody_holds(cl
     own = rows()
     store.adopt(own, {"held"}.__contains__)
     shelf.put("held", "over")
-    held, over = store.rows(["held", "over"]).tolist()
+    held, over = store.rows(Roster(["held", "over"])).tolist()
     assert START < held < over
     own.used_at[held] = 1000.5  # computed, and not kept yet
     clock.now = 1060.2
-    assert store.rows(["over", "new"]).tolist() == [ELSEWHERE, START]  # it is then looked at by itself
+    assert store.rows(Roster(["over", "new"])).tolist() == [ELSEWHERE, START]  # it is then looked at by itself
     assert shelf.get("over") == Gone("expired", 1060)
+
+
+@given(
+    happening=st.lists(
+        st.tuples(st.sampled_from(["put", "keep", "all", "delete", "wait", "other"]), st.sampled_from("abc")),
+        max_size=12,
+    )
+)
+def test_what_is_known_of_a_roster_is_what_is_found_anew(happening: list[tuple[str, str]]) -> None:
+    """Whatever came, went, moved or was forgotten in between."""
+    clock = Clock()
+    store = MemoryStore(replace(LIMITS, gone_seconds=150), clock=clock)
+    shelf, own, roster = Shelf(store, clock), rows(), Roster("abc")
+    store.adopt(own, lambda _: False)
+    for what, key in happening:
+        if what == "put":
+            shelf.put(key)
+        elif what == "other":  # of another model
+            shelf.commit(key, replace(record(clock), model=bytes(16)))
+        elif what in ("keep", "all") and (what == "keep" or store.rows(Roster([key])) == START):
+            (row,) = own.take()
+            own.write(row, record(clock))
+            shelf.run(store.keep(key, row) if what == "keep" else store.keep_all([key], np.array([row])))
+        elif what == "delete":
+            shelf.delete(key)
+        elif what == "wait":
+            clock.now += 40
+        assert store.rows(roster).tolist() == store.rows(Roster("abc")).tolist()
 
 
 def test_a_session_that_somebody_holds_is_over_and_forgotten_as_if_nobody_did(
