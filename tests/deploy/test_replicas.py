@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from models import load
@@ -13,7 +14,7 @@ from tests.conftest import MakeCheckpoint
 from tests.deploy.front import haproxy
 from tests.e2e.streams import Crowd
 from tests.redis_server import RedisServer, redis_server
-from tests.server import Server, free_port, serving
+from tests.server import Server, free_port, serving, wait_until
 
 CLIENTS = 200
 A_WHILE = 2 * CLIENTS  # requests
@@ -36,7 +37,8 @@ def test_nothing_is_lost_and_nothing_applied_twice_whatever_is_killed(
         for replica in replicas:
             replica.kill()
             crowd.go_on(A_WHILE)
-            stack.enter_context(serve(port=replica.port))
+            again = stack.enter_context(serve(port=replica.port))
+            wait_until(partial(is_asked, again))  # HAProxy has seen that it is ready
             crowd.go_on(A_WHILE)
         assert crowd.figures()["retries"] == 0, "HAProxy asks another replica; clients see nothing of it"
         lose_power(redis)
@@ -45,6 +47,11 @@ def test_nothing_is_lost_and_nothing_applied_twice_whatever_is_killed(
         crowd.check(load(checkpoint))
         print(crowd.figures())
         assert crowd.figures()["retries"] > 0
+
+
+def is_asked(replica: Server) -> bool:
+    """Whether it has answered any client."""
+    return 'elman_requests_total{route="/predict"' in httpx2.get(f"{replica.url}/metrics").text
 
 
 def lose_power(redis: RedisServer) -> None:
