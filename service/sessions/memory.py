@@ -19,7 +19,7 @@ from service.sessions.rosters import Roster
 from service.sessions.rows import ELSEWHERE, START, Rows
 from service.sessions.store import Found, Gone, Limits, News, Wire
 
-OVERHEAD_BYTES = 240  # of a session besides its row or record: key, dictionary entry, object heads; measured
+OVERHEAD_BYTES = 200  # of a session besides its row or record: key, dictionary entry, object heads; measured, and more
 RETRY_AFTER_SECONDS = 10
 LISTED_INLINE = 10_000
 PACKED_AT_ONCE = 10_000
