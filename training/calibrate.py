@@ -135,11 +135,11 @@ def _followed(errors: Numbers, begin: int, usual: Numbers) -> tuple[Numbers, Num
     As models/monitor.py keeps them. But what a network learned from it may know by heart, and then its errors there
     tell little of those to come: at row `begin` the level is at least half of what it will be from there on.
     """
-    level, least = _size(errors, usual), _size(errors[begin:], usual) / 2
-    mean = np.zeros_like(usual)
+    level, least, mean = _size(errors, usual), SMALLEST * usual, np.zeros_like(usual)
+    fresh = np.maximum(_size(errors[begin:], usual) / 2, least)
     levels, relative = np.empty_like(errors), np.empty_like(errors)
     for t, error in enumerate(errors):
-        levels[t] = level = np.maximum(level, least if t == begin else SMALLEST * usual)
+        levels[t] = level = np.maximum(level, fresh if t == begin else least)
         relative[t] = (error - mean) / level
         bounded = np.where(np.isfinite(error), relative[t], 0.0).clip(-LIMIT, LIMIT)
         mean = mean + MEAN_RATE * bounded * level

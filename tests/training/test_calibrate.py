@@ -100,6 +100,14 @@ def test_how_heavy_the_tail_is_tells_a_longer_record_whatever_its_scale() -> Non
     assert _distribution(few, 100 * longer)[0] == pytest.approx(_distribution(few, longer)[0])
 
 
+def test_a_series_that_is_never_missed_has_a_level_from_its_first_row_on() -> None:
+    """Among others that are; also where nothing is known from before the calibration part."""
+    for begin in (0, 5):
+        levels, relative = _followed(np.zeros((20, 1)), begin, np.ones(1))
+        assert (levels > 0).all()
+        assert (relative == 0).all()
+
+
 def test_errors_are_larger_while_a_context_is_young() -> None:
     """Before the first value the prediction is 0, which misses by the series' own spread; after it all is known."""
     settling = of_first_order().settling
