@@ -18,7 +18,7 @@ _STEPS = {int, type(None)}
 _LARGEST = 1e308
 
 
-def encode(answer: dict[str, Any]) -> bytes:
+def encode(answer: Any) -> bytes:
     """As JSON; NaN is null."""
     return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
 

@@ -110,14 +110,14 @@ class Here:
             fine = sheet.note_stepped(chosen, advanced, began, engine.rows.step[after])
             engine.keeping.give_back(after[fresh & ~fine].tolist())
             kept = keys if fine.all() else [key for key, ok in zip(keys, fine.tolist(), strict=True) if ok]
-            told = self._watched(keys, after, fine) if len(engine.watching) else ()
+            told = self._watched(keys, after, fine) if engine.watching.watched else ()
             if after is not rows:
                 await store.keep_all(kept, after[fine])
             engine.metrics.created.inc(int((rows[fine] == START).sum()))
             for place, hidden in told:
                 index = int(chosen[place])
                 answer = sheet.answer(index, ids[index], engine.model.name)
-                engine.watching.tell(keys[place], observed(answer, values[place], hidden))
+                engine.watching.tell(keys[place], observed(answer, values[place]), hidden=hidden)
         except (SessionCapacity, StoreUnavailable) as error:
             sheet.errors.update(dict.fromkeys(chosen.tolist(), error))
         finally:
@@ -125,11 +125,14 @@ class Here:
                 for key in keys:
                     engine.keeping.give_turn(key)
 
-    def _watched(self, keys: Sequence[str], after: Indices, fine: NDArray[np.bool_]) -> list[tuple[int, Context]]:
-        """Those that somebody watches, and their hidden states; the rows may be others' when they are kept."""
+    def _watched(
+        self, keys: Sequence[str], after: Indices, fine: NDArray[np.bool_]
+    ) -> list[tuple[int, Context | None]]:
+        """Those that somebody watches, and hidden states; the rows may be others' when they are kept."""
         engine = self._engine
-        places = [place for place, key in enumerate(keys) if key in engine.watching and fine[place]]
-        return [(place, engine.hidden(int(after[place]))) for place in places]
+        watched, closely = engine.watching.watched, engine.watching.closely
+        places = [place for place, key in enumerate(keys) if key in watched and fine[place]]
+        return [(place, engine.hidden(int(after[place])) if keys[place] in closely else None) for place in places]
 
     async def _one(
         self, sheet: Sheet, index: int, key: str, session_id: str, values: Values, steps: Indices | None

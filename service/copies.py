@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.predictor import Context, Values
+from models.predictor import Values
 from service import observations
 from service.engine import Engine
 from service.errors import ServiceError, SessionCapacity, StoreUnavailable
@@ -112,11 +112,11 @@ class Copies:
         kept = [rows[place] for place in np.flatnonzero(fine).tolist()]
         keys, found_before = [row.key for row, _ in kept], [found for _, found in kept]
         news = [News(row.session_id, row.value[0]) for row, _ in kept]
-        hidden = self._hidden(keys, after[fine]) if len(engine.watching) else {}
+        stepped = zip(keys, after[fine].tolist(), strict=True)
+        states = {key: engine.hidden(row) for key, row in stepped if key in engine.watching.closely}
         again = []
-        for (row, found), what, outcome in zip(
-            kept, news, await self._store.keep_all(keys, after[fine], found_before, news), strict=True
-        ):
+        outcomes = await self._store.keep_all(keys, after[fine], found_before, news)
+        for (row, found), what, outcome in zip(kept, news, outcomes, strict=True):
             if isinstance(outcome, StoreUnavailable):
                 sheet.errors[row.index] = outcome
                 continue
@@ -126,15 +126,10 @@ class Copies:
                 continue
             if found is None:
                 engine.metrics.created.inc()
-            if row.key in engine.watching and not what.told:
+            if row.key in engine.watching.watched and not what.told:
                 answer = sheet.answer(row.index, row.session_id, engine.model.name)
-                engine.watching.tell(row.key, observed(answer, row.value[0], hidden.get(row.key)))
+                engine.watching.tell(row.key, observed(answer, row.value[0]), hidden=states.get(row.key))
         return again
-
-    def _hidden(self, keys: Sequence[str], rows: Indices) -> dict[str, Context]:
-        """Of those that somebody watches; the rows are others' when they are kept."""
-        engine = self._engine
-        return {key: engine.hidden(row) for key, row in zip(keys, rows.tolist(), strict=True) if key in engine.watching}
 
     async def _alone(self, sheet: Sheet, row: _Row) -> None:
         try:

@@ -23,7 +23,7 @@ from service.sessions import Gone, News, Record, Superseded
 from service.settings import Settings
 from service.times import rfc3339
 from service.tokens import Token
-from service.watching import Event, ended, observed, placed
+from service.watching import ended, observed, placed
 
 MAX_PAGE = 1000
 ID_BYTES = 16
@@ -46,7 +46,7 @@ class Custody:
         record = self._engine.needed(await self._engine.store.get(owner + session_id), session_id)
         return self._response(session_id, record)
 
-    async def look(self, session_id: str, owner: str = "") -> tuple[bool, Callable[[], Event]]:
+    async def look(self, session_id: str, owner: str = "") -> tuple[bool, Callable[[], bytes]]:
         """Whether a session is alive, and what tells how it is, for who watches it.
 
         Raises:
@@ -61,19 +61,20 @@ class Custody:
 
     def wants(self, key: str) -> bool:
         """Whether somebody watches this session."""
-        return key in self._engine.watching
+        return key in self._engine.watching.watched
 
     def heard(self, key: str, found: Record | Gone, news: News) -> None:
         """Some process kept this: who watches is told the same as if it had been this one."""
-        session_id, live = news.session_id, isinstance(found, Record)
+        session_id, live, hidden = news.session_id, isinstance(found, Record), None
         if isinstance(found, Gone):
             event = ended(session_id, why_gone(found, session_id))
         elif news.values is None or found.last is None:
             event = self._placed(session_id, found)
         else:
             answer = predicted(found.last, found.step, name_of(found.model), session_id=session_id)
-            event = observed(answer, news.values, self._hidden(found))
-        self._engine.watching.tell(key, event, live=live)
+            event = observed(answer, news.values)
+            hidden = self._hidden(found) if key in self._engine.watching.closely else None
+        self._engine.watching.tell(key, event, live=live, hidden=hidden)
 
     def missed(self) -> None:
         """Some process may have kept something that was not heard."""
@@ -113,7 +114,7 @@ class Custody:
                     break
                 except Superseded:
                     engine.keeping.check_patience(started)
-            if key in engine.watching and not news.told:
+            if key in engine.watching.watched and not news.told:
                 engine.watching.tell(key, self._placed(session_id, record))
         if new:
             engine.metrics.created.inc()
@@ -155,7 +156,7 @@ class Custody:
         token = self._engine.tokens.issue(Token(record.model, record.context, record.step))
         return SessionResponse(**dict(self._state(session_id, record)), context=token)
 
-    def _placed(self, session_id: str, record: Record) -> Event:
+    def _placed(self, session_id: str, record: Record) -> bytes:
         return placed(self._state(session_id, record).model_dump(exclude_none=True))
 
     def _state(self, session_id: str, record: Record) -> SessionState:

@@ -66,7 +66,7 @@ class Door:
         methods = routes.table.get(template)
         if methods is None:
             if is_protocol(path):
-                await _send(send, _refusal(_nothing_at(path), path), with_body=scope["method"] != "HEAD")
+                await _send(send, refusal(_nothing_at(path), path), with_body=scope["method"] != "HEAD")
             else:
                 await self._app(scope, receive, _reshaping(scope, send))
             return
@@ -78,7 +78,7 @@ class Door:
         except Disconnected:
             return
         except Exception as error:
-            reply = _refusal(_known(error, method), path)
+            reply = refusal(_known(error, method), path)
         routes.engine.metrics.requests.inc(template, reply.status)
         if reply.stream is None:
             await _send(send, reply, with_body=method != "HEAD")
@@ -100,7 +100,7 @@ class Door:
                 raise self._too_large()
             reply = await self._handled(route, Request(owner, headers, b"", body))
         except Exception as error:
-            reply = _refusal(_known(error, "POST"), path)
+            reply = refusal(_known(error, "POST"), path)
         self._routes().engine.metrics.requests.inc(path, reply.status)
         return reply
 
@@ -178,7 +178,7 @@ def _compress(reply: Reply, accepted: bytes) -> None:
         reply.headers += [(b"content-encoding", coding), (b"vary", b"accept-encoding")]
 
 
-def _refusal(error: ServiceError, path: str = "") -> Reply:
+def refusal(error: ServiceError, path: str = "") -> Reply:
     """In the one shape, or in that of the protocol that is spoken at the path."""
     if is_protocol(path):
         payload = json.dumps({"error": f"{error.code}: {error}"}).encode()
@@ -233,7 +233,7 @@ def _reshaping(scope: Scope, send: Send) -> Send:
         nonlocal refused
         if message["type"] == "http.response.start" and message["status"] >= HTTPStatus.BAD_REQUEST:
             refused = True
-            await _send(send, _refusal(_translate(message["status"], dict(message["headers"]), scope)))
+            await _send(send, refusal(_translate(message["status"], dict(message["headers"]), scope)))
         elif not refused:
             await send(message)
 

@@ -15,6 +15,7 @@ from models import Checkpoint, Predictor
 from models.predictor import Context, Forecast, Values
 from service import observations
 from service.answers import answered, forecasted, predicted
+from service.codec import encode
 from service.errors import (
     InvalidRequest,
     ServiceError,
@@ -67,12 +68,15 @@ ANYWHERE = Part()
 
 @dataclass(slots=True)
 class Prediction:
-    """An answer, as JSON has it; whether it had been given before; how long it took; and what was seen ahead of it."""
+    """An answer, as JSON has it; whether it had been given before; how long it took; what was seen ahead of it; and the
+    answer's text, if it has been written down already.
+    """
 
     answer: dict[str, Any]
     replayed: bool
     timing: Timing
     forecast: Forecast | None = None
+    text: bytes = b""
 
     @property
     def response(self) -> PredictResponse:
@@ -221,7 +225,7 @@ class Engine:
             self.rows.rebuilt(after, rebuilt)
             self.metrics.rebuilds.inc()
         step = int(self.rows.step[after])
-        hidden = self.hidden(after) if key in self.watching else None  # the row may be another's when it is kept
+        hidden = self.hidden(after) if key in self.watching.closely else None  # as the row may be another's soon
         news = None if self.watching.wire is None else News(session_id, values[0, -RECENT:])
         started = time.perf_counter()
         await self.store.keep(key, after, there, news)
@@ -229,11 +233,13 @@ class Engine:
         if not isinstance(there, int | Record):
             self.metrics.created.inc()
         answer = answered(stepped, step, self.model.name, session_id=session_id, rebuilt=rebuilt)
-        if key in self.watching and not (news and news.told):
-            self.watching.tell(key, observed(answer, values[0], hidden))
+        text = b""
+        if key in self.watching.watched and not (news and news.told):
+            text = encode(answer)
+            self.watching.tell(key, observed(answer, values[0], text), hidden=hidden)
         if part.end:
             await self.end(key, session_id)
-        return Prediction(answer, False, timing, ahead)
+        return Prediction(answer, False, timing, ahead, text)
 
     def _found(self, found: Found, session_id: str, expected: int | None, digest: bytes, start: bool) -> Found:
         """What there is for a request that says whether it begins its session: nothing, if it does and is no retry.
@@ -269,7 +275,7 @@ class Engine:
         found = await self.store.delete(key, news)
         if isinstance(found, Record):
             self.metrics.deleted.inc()
-            if key in self.watching and not news.told:
+            if key in self.watching.watched and not news.told:
                 self.watching.tell(
                     key, ended(session_id, why_gone(Gone("deleted", time.time()), session_id)), live=False
                 )

@@ -10,8 +10,12 @@ from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from service.door import Door
+from service.door import Door, refusal
+from service.errors import InvalidRequest
 from service.routes import Reply, head
+
+LONGEST_URL = 0xFFFF
+"""Bytes; httptools reads none that is longer."""
 
 
 class Turn:
@@ -36,6 +40,7 @@ class Lane(HttpToolsProtocol):
         short = isinstance(door, Door) and not (self.limit_concurrency or self.root_path or logs)
         self._door: Any = door if short else None
         self._turn = Turn()
+        self.url = b""
         self._parts: list[bytes] | None = None  # of the body of a request that may go the short way
         self._idle_since: float | None = None
 
@@ -107,6 +112,13 @@ class Lane(HttpToolsProtocol):
             super().timeout_keep_alive_handler()
         elif not self.transport.is_closing():
             self._watch(self.timeout_keep_alive - idle)
+
+    def send_400_response(self, _: str) -> None:
+        """Refuse what cannot be read as HTTP, and hang up: where the next request begins cannot be told."""
+        size, message = len(self.url), "this is no HTTP/1.1 request that can be read"
+        if size > LONGEST_URL:
+            message = f"the URL has {size} bytes, and {LONGEST_URL} at most can be read; ask for less at a time"
+        self._write(refusal(InvalidRequest(message), self.url.partition(b"?")[0].decode("latin-1")), False)
 
     def _watch(self, seconds: float) -> None:
         self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)

@@ -81,15 +81,22 @@ WATCHED = [
         "explode": True,
         "schema": {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 1000},
         "description": "Which to watch, alive or not yet.",
-    }
+    },
+    {
+        "name": "hidden_state",
+        "in": "query",
+        "explode": True,
+        "schema": {"type": "array", "items": {"type": "string"}, "maxItems": 1000},
+        "description": "Of which of these `observed` has the hidden state.",
+    },
 ]
 EVENTS = """\
 Server-sent events, each with JSON as its data, until the client goes away:
 
 - `session`: it is there, as `GET /sessions/{session_id}` shows it, without its token. At the beginning, and when it is
   restored or rolled back.
-- `observed`: values were applied, whoever sent them: `values`, what `POST /predict` answered, and `hidden_state`. Of a
-  long request the last 500 values.
+- `observed`: values were applied, whoever sent them: what `POST /predict` answered, `values`, and, if asked for, the
+  `hidden_state` behind the last one. Of a long request the last 500 values.
 - `ended`: `error` and `message` say why there is no such session, or not any more, or cannot be.
 
 Whoever reads too slowly loses the oldest events; the steps of the next ones tell. Ten seconds without a word and the

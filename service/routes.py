@@ -125,7 +125,7 @@ class Routes:
         headers = [(b"server-timing", _server_timing(timing))]
         if prediction.replayed:
             headers.append((b"x-replayed", b"true"))
-        return Reply(encode(prediction.answer), headers=headers)
+        return Reply(prediction.text or encode(prediction.answer), headers=headers)
 
     async def predict_batch(self, request: Request) -> Reply:
         """POST /predict_batch"""
@@ -175,13 +175,17 @@ class Routes:
 
     async def watch(self, request: Request) -> Reply:
         """GET /watch"""
-        ids = dict.fromkeys(_parameters(request, "session_id").get("session_id", ()))
+        query = _parameters(request, "session_id", "hidden_state")
+        ids, closely = (set(query.get(name, ())) for name in ("session_id", "hidden_state"))
         if not 0 < len(ids) <= MAX_WATCHED:
             raise InvalidRequest(f"session_id: say which to watch, {MAX_WATCHED} at most: ?session_id=a&session_id=b")
+        if others := closely - ids:
+            raise InvalidRequest(f"hidden_state: {min(others)!r} is not watched; give it as session_id, too")
         owner = request.owner
         watcher = self.engine.watching.watch(
             [owner + session_id for session_id in ids],
             lambda key: self._custody.look(key.removeprefix(owner), owner),
+            [owner + session_id for session_id in closely],
         )
         headers = [(b"cache-control", b"no-store"), (b"x-accel-buffering", b"no")]
         return Reply(b"", media_type=EVENTS, headers=headers, stream=watcher)

@@ -1,15 +1,15 @@
 """Who watches which sessions, and what they are told: what was kept, as soon as it is kept.
 
-A session that nobody watches costs one look into a dictionary. What happens to another is put aside, and written down
-when it goes out (server-sent events, WHATWG HTML section 9.2), once for all who watch it: a step does not wait for its
-news. Whoever reads too slowly loses the oldest events, and sees by the steps of the next ones that they are missing.
-Where other processes have the sessions too, what any of them keeps comes by the wire, in order; what this one keeps is
-told directly only while it does not.
+A session that nobody watches costs two looks into dictionaries. What happens to another is written down once for all
+who watch it (server-sent events, WHATWG HTML section 9.2), around the very bytes of the answer, and goes out together
+with what happens in the same moment. Whoever reads too slowly loses the oldest events, and sees by the steps of the
+next ones that they are missing. Where other processes have the sessions too, what any of them keeps comes by the wire,
+in order; what this one keeps is told directly only while it does not.
 """
 
 import asyncio
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 from models.predictor import NUMBERS, Context, Values
 from service.codec import encode
 from service.errors import Overloaded, ServiceError, StoreUnavailable
+from service.observations import to_plain
 from service.sessions import Wire
 
 MAX_WAITING = 1000
@@ -25,9 +26,6 @@ MAX_WAITING = 1000
 RECENT = 500
 """Values that an event has at most: the last ones of a longer request."""
 
-FEW = 16
-"""With more values an event is written down at once: it takes less room so."""
-
 TOGETHER_SECONDS = 0.03
 BEAT_SECONDS = 10.0
 SOON_SECONDS = 1.0
@@ -35,48 +33,34 @@ BEAT = b": still here\n\n"
 LOOKED_AT_ONCE = 20
 
 
-class Event:
-    """What happened to a session. Its bytes are made when they are first asked for."""
-
-    __slots__ = ("_bytes", "_data", "_name")
-
-    def __init__(self, name: bytes, data: dict[str, Any]) -> None:
-        self._name, self._data = name, data
-        self._bytes = b""
-
-    def __bytes__(self) -> bytes:
-        if not self._bytes:
-            self._bytes = b"event: %b\ndata: %b\n\n" % (self._name, encode(self._data))
-            self._data = {}
-        return self._bytes
-
-
-Look = Callable[[str], Awaitable[tuple[bool, Callable[[], Event]]]]
+Look = Callable[[str], Awaitable[tuple[bool, Callable[[], bytes]]]]
 """Whether a session, by its key, is alive, and what tells how it is."""
 
 
 class Watcher:
     """One client that watches sessions, by their keys. Iterated, it gives what is to be sent, until it is closed."""
 
-    def __init__(self, watching: "Watching", keys: Iterable[str], look: Look) -> None:
-        self.keys = frozenset(keys)
+    def __init__(self, watching: "Watching", keys: Iterable[str], closely: Iterable[str], look: Look) -> None:
+        self.keys, self.closely = frozenset(keys), frozenset(closely)
         self._watching = watching
         self._look_at = look
         self._unseen = set(self.keys)  # how these are has not been told yet
         self._live: set[str] = set()
         self._looking: set[str] = set()  # and nothing was told meanwhile that says more
         self._due = 0.0  # when to look
-        self._waiting: deque[Event] = deque(maxlen=MAX_WAITING)
+        self._waiting: deque[bytes] = deque(maxlen=MAX_WAITING)
         self._awake = asyncio.Event()
         self._ended = False
 
-    def tell(self, key: str, event: Event, live: bool) -> None:
+    def tell(self, key: str, event: bytes, live: bool) -> None:
         """Something has happened to a session, which is alive, or not any more."""
-        self._unseen.discard(key)
-        self._looking.discard(key)
+        if self._unseen or self._looking:
+            self._unseen.discard(key)
+            self._looking.discard(key)
         (self._live.add if live else self._live.discard)(key)
+        if not self._waiting:
+            self._awake.set()
         self._waiting.append(event)
-        self._awake.set()
 
     def doubt(self) -> None:
         """Something may have happened that was not told."""
@@ -103,7 +87,7 @@ class Watcher:
                 async with asyncio.timeout(self._due - time.monotonic()):
                     await self._awake.wait()
             self._awake.clear()
-            piece = b"".join(map(bytes, self._waiting))
+            piece = b"".join(self._waiting)
             self._waiting.clear()
             yield piece or BEAT
             await asyncio.sleep(TOGETHER_SECONDS)  # what happens meanwhile is sent in one piece
@@ -134,29 +118,27 @@ class Watching:
     def __init__(self, most: int, wire: Wire | None = None) -> None:
         self.wire = wire
         self._most = most
-        self._by_key: dict[str, set[Watcher]] = {}
+        self.watched: dict[str, set[Watcher]] = {}  # by whom, by the sessions' keys
+        self.closely: Counter[str] = Counter()  # how many want hidden states as well
         self._watchers: set[Watcher] = set()
 
     def __len__(self) -> int:
         """Watchers."""
         return len(self._watchers)
 
-    def __contains__(self, key: str) -> bool:
-        """Whether somebody watches this session."""
-        return key in self._by_key
-
-    def watch(self, keys: Iterable[str], look: Look) -> Watcher:
-        """One more, until it is closed.
+    def watch(self, keys: Iterable[str], look: Look, closely: Iterable[str] = ()) -> Watcher:
+        """One more, until it is closed. closely: those of the keys whose hidden states it is told.
 
         Raises:
             Overloaded: there are too many.
         """
         if len(self._watchers) >= self._most:
             raise Overloaded(f"{self._most} watch already; try again later", retry_after=10)
-        watcher = Watcher(self, keys, look)
+        watcher = Watcher(self, keys, closely, look)
         self._watchers.add(watcher)
         for key in watcher.keys:
-            self._by_key.setdefault(key, set()).add(watcher)
+            self.watched.setdefault(key, set()).add(watcher)
+        self.closely.update(watcher.closely)
         return watcher
 
     def leave(self, watcher: Watcher) -> None:
@@ -165,10 +147,11 @@ class Watching:
             return
         self._watchers.remove(watcher)
         for key in watcher.keys:
-            watchers = self._by_key[key]
+            watchers = self.watched[key]
             watchers.discard(watcher)
             if not watchers:
-                del self._by_key[key]
+                del self.watched[key]
+        self.closely -= Counter(watcher.closely)  # which keeps none that is 0
         if not self._watchers and self.wire is not None:
             self.wire.hang_up()
 
@@ -190,10 +173,13 @@ class Watching:
         for watcher in self._watchers:
             watcher.doubt()
 
-    def tell(self, key: str, event: Event, *, live: bool = True) -> None:
-        """Something was kept."""
-        for watcher in self._by_key.get(key, ()):
-            watcher.tell(key, event, live)
+    def tell(self, key: str, event: bytes, *, live: bool = True, hidden: Context | None = None) -> None:
+        """Something was kept. hidden: the hidden state behind it, if somebody wants it."""
+        for watcher in self.watched.get(key, ()):
+            if hidden is None or key not in watcher.closely:
+                watcher.tell(key, event, live)
+            else:
+                watcher.tell(key, _with_state(event, hidden), live)
 
     def close(self) -> None:
         """The service is about to stop: connections that would last for ever end."""
@@ -201,24 +187,28 @@ class Watching:
             watcher.end()
 
 
-def observed(answer: Mapping[str, Any], values: Values, hidden: Context | None) -> Event:
-    """Values were applied: the answer that they got, the last of them, (T, F), and the hidden state behind them."""
-    told = {**answer, "values": (values[:, 0] if values.shape[1] == 1 else values).tolist()}  # NaN is encoded as null
-    if hidden is not None:
-        told["hidden_state"] = hidden
+def observed(answer: Mapping[str, Any], values: Values, text: bytes = b"") -> bytes:
+    """Values were applied: the answer that they got, and the last of them, (T, F). text: the answer as JSON, if it has
+    been written down already.
+    """
     if len(values) >= RECENT:  # what comes by the wire has been cut already
-        told |= {name: told[name][-RECENT:] for name in ("values", *NUMBERS) if name in told}
-    event = Event(b"observed", told)
-    if len(values) > FEW:
-        bytes(event)
-    return event
+        values, text = values[-RECENT:], b""
+        answer = {**answer, **{name: answer[name][-RECENT:] for name in NUMBERS if name in answer}}
+    came = [values.item()] if values.size == 1 else to_plain(values)
+    text = text or encode(answer)
+    return b"".join((b"event: observed\ndata: ", text[:-1], b',"values":', encode(came), b"}\n\n"))  # NaN is null
 
 
-def placed(session: dict[str, Any]) -> Event:
+def placed(session: dict[str, Any]) -> bytes:
     """A session is there: how it is."""
-    return Event(b"session", session)
+    return b"event: session\ndata: %b\n\n" % encode(session)
 
 
-def ended(session_id: str, error: ServiceError) -> Event:
+def ended(session_id: str, error: ServiceError) -> bytes:
     """There is no such session, or not any more."""
-    return Event(b"ended", {"session_id": session_id, "error": error.code, "message": str(error), **error.details})
+    told = {"session_id": session_id, "error": error.code, "message": str(error), **error.details}
+    return b"event: ended\ndata: %b\n\n" % encode(told)
+
+
+def _with_state(event: bytes, hidden: Context) -> bytes:
+    return b'%b,"hidden_state":%b}\n\n' % (event.removesuffix(b"}\n\n"), encode(hidden))

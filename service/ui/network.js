@@ -50,6 +50,7 @@ export function mountNetwork(section, { model, streams }) {
   function choose(id) {
     for (const event of ["change", "state"]) stream?.removeEventListener(event, again)
     stream = streams.get(id) ?? null
+    if (stream) streams.attend(id)
     for (const event of ["change", "state"]) stream?.addEventListener(event, again)
     again()
   }

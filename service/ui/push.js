@@ -7,14 +7,14 @@ const LONGEST_PAUSE = 5000
 const SILENCE = 20_000 // the service says something every 10 s at least
 
 /**
- * Listen until `signal` is aborted.
+ * Listen until `signal` is aborted. closely: those of the ids whose hidden states are told as well.
  * told(name, data): an event; changed(connected, error): whether the service is there, and if not, why.
  */
-export async function listen(ids, { told, changed, signal }) {
+export async function listen(ids, closely, { told, changed, signal }) {
   let pause = FIRST_PAUSE
   while (!signal.aborted) {
     try {
-      await once(ids, told, signal, () => {
+      await once(ids, closely, told, signal, () => {
         pause = FIRST_PAUSE
         changed(true, null)
       })
@@ -29,7 +29,7 @@ export async function listen(ids, { told, changed, signal }) {
   }
 }
 
-async function once(ids, told, signal, connected) {
+async function once(ids, closely, told, signal, connected) {
   const cut = new AbortController()
   const stop = () => cut.abort()
   signal.addEventListener("abort", stop)
@@ -40,7 +40,10 @@ async function once(ids, told, signal, connected) {
   }
   try {
     alive()
-    const query = new URLSearchParams(ids.map((id) => ["session_id", id]))
+    const query = new URLSearchParams([
+      ...ids.map((id) => ["session_id", id]),
+      ...closely.map((id) => ["hidden_state", id]),
+    ])
     const answer = await ask("GET", `watch?${query}`, { signal: cut.signal, headers: { accept: "text/event-stream" } })
     if (!answer.ok) throw await refusal(answer)
     connected()

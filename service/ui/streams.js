@@ -11,7 +11,7 @@ const SERIES = ["observed", "predicted", "lower", "upper", "anomaly"]
  * What is known of one session. Arrays run in parallel: row i belongs to the observation with the number steps[i].
  * observed, predicted, lower, upper, anomaly: [target][row]; predicted and bounds are those made before the observation
  * came; the last row is of the value to come, so nothing is observed there yet. hidden: [row] the hidden state behind
- * the observation, a list for each layer, where it is known. came: [row] whether the observation was told to this page;
+ * the observation, a list for each layer, where it was told (see `Streams.attend`). came: [row] whether the observation was told to this page;
  * one that came without a value was missing.
  * state: the hidden state now, known also where no row is.
  * step: observations that the session has seen, null until it is known; alarm: {start_step} of the one that runs;
@@ -149,7 +149,9 @@ const part = (value, target) => (Array.isArray(value) ? value[target] : target =
  */
 export class Streams extends EventTarget {
   #streams = new Map()
+  #closely = new Set()
   #stop = null
+  #due = false
   connected = false
   error = null
 
@@ -175,11 +177,31 @@ export class Streams extends EventTarget {
   }
 
   unwatch(id) {
+    this.#closely.delete(id)
     if (this.#streams.delete(id)) this.#changed()
   }
 
-  /** Connect anew: because of another key, say. The connection before goes on until this one is there. */
+  /** Be told the hidden states of a session, too, from now on. */
+  attend(id) {
+    if (this.#closely.has(id)) return
+    this.#closely.add(id)
+    this.reconnect()
+  }
+
+  /**
+   * Connect anew: because of another key, say; once for all that is asked for at this moment. The connection before goes
+   * on until this one is there.
+   */
   reconnect() {
+    if (this.#due) return
+    this.#due = true
+    queueMicrotask(() => {
+      this.#due = false
+      this.#connect()
+    })
+  }
+
+  #connect() {
     const before = this.#stop
     const ids = [...this.#streams.keys()]
     if (!ids.length) {
@@ -188,7 +210,7 @@ export class Streams extends EventTarget {
       return
     }
     const stop = (this.#stop = new AbortController())
-    listen(ids, {
+    listen(ids, [...this.#closely], {
       told: (name, data) => this.#told(name, data),
       changed: (connected, error) => {
         before?.abort()

@@ -13,8 +13,8 @@ from tests.benchmarks.watching import TELLING
 from tests.server import Server
 
 TEXT = """run (runners.py:1);serve (service/lane.py:2) 6
-run (runners.py:1);_send_all (service/door.py:7);__bytes__ (service/watching.py:4) 3
-run (runners.py:1);Model.hidden (service/model.py:9) 1
+run (runners.py:1);_send_all (service/door.py:7);__aiter__ (service/watching.py:4) 3
+run (runners.py:1);observed (service/watching.py:9) 1
 """
 
 

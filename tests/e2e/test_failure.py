@@ -112,6 +112,26 @@ def test_a_body_announced_as_too_large_is_not_waited_for(server: Server) -> None
         assert refused(connection) == (413, "too_large")
 
 
+@pytest.mark.parametrize(
+    ("sent", "why"),
+    [
+        (b"what is this?\r\n\r\n", "no HTTP/1.1 request"),
+        (b"GET /model HTTP/1.1\r\nhost x\r\n\r\n", "no HTTP/1.1 request"),
+        (b"GET /watch?session_id=%b HTTP/1.1\r\nhost: x\r\n\r\n" % (b"s" * 70_000), "70018 bytes, and 65535 at most"),
+    ],
+)
+def test_what_cannot_be_read_as_http_is_refused_in_the_same_shape(server: Server, sent: bytes, why: str) -> None:
+    with socket.create_connection((HOST, server.port)) as connection:
+        connection.sendall(sent)
+        answer = HTTPResponse(connection)
+        answer.begin()
+        told = json.loads(answer.read())
+        assert (answer.status, answer.getheader("content-type")) == (400, "application/json")
+        assert told["error"] == "invalid_request"
+        assert why in told["message"]
+        assert connection.recv(1) == b""
+
+
 def test_each_key_has_sessions_of_its_own_and_no_secret_gets_out(tmp_path: Path, checkpoint: Path) -> None:
     """Without a key: 401. With another one: as if the session were not there. Nothing secret is logged or answered."""
     hashed = f"sha256:{hashlib.sha256(BOB.encode()).hexdigest()}"

@@ -3,7 +3,7 @@
 import json
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -29,8 +29,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @contextmanager
-def watching(server: Server, *ids: str, headers: dict[str, str] = MINE) -> Iterator[Iterator[tuple[str, Any]]]:
-    query = urlencode([("session_id", session_id) for session_id in ids])
+def watching(
+    server: Server, *ids: str, headers: dict[str, str] = MINE, closely: Sequence[str] = ()
+) -> Iterator[Iterator[tuple[str, Any]]]:
+    query = urlencode([("session_id", name) for name in ids] + [("hidden_state", name) for name in closely])
     with (
         httpx2.Client(timeout=10) as client,
         client.stream("GET", f"{server.url}/watch?{query}", headers=headers) as answer,
@@ -72,6 +74,17 @@ def test_values_that_anybody_sends_arrive_in_order(server: Server) -> None:
             assert {key: data[key] for key in answer} == answer
 
 
+def test_hidden_states_are_told_of_those_for_which_they_are_asked_for(server: Server) -> None:
+    with watching(server, "c", "d", closely=["d"]) as events:
+        assert {name for name, _ in islice(events, 2)} == {"ended"}
+        for name in "cd":
+            predict(server, name, 9.0)
+        told = {data["session_id"]: data for _, data in islice(events, 2)}
+        assert ["hidden_state" in told[name] for name in "cd"] == [False, True]
+        shown = httpx2.get(f"{server.url}/sessions/d", headers=MINE).json()["hidden_state"]
+        assert told["d"]["hidden_state"] == [pytest.approx(layer, abs=1e-6) for layer in shown]
+
+
 def test_who_goes_away_is_no_watcher_any_more(server: Server) -> None:
     with watching(server, "x"), watching(server, "x"):
         assert watchers(server) == 2
@@ -87,6 +100,8 @@ def test_who_goes_away_is_no_watcher_any_more(server: Server) -> None:
         ("", MINE, 400, "invalid_request"),
         ("session=a", MINE, 400, "invalid_request"),
         ("&".join(f"session_id=s{i}" for i in range(1001)), MINE, 400, "invalid_request"),
+        ("session_id=a&hidden_state=b", MINE, 400, "invalid_request"),
+        ("hidden_state=a", MINE, 400, "invalid_request"),
         ("session_id=a", {}, 401, "unauthorized"),
     ],
 )

@@ -149,7 +149,7 @@ async def life(engine: Engine) -> None:
 async def pieces(engine: Engine, live: Engine) -> bytes:
     """What who watches at the one is told of a life at the other, without the times."""
     custody = Custody(engine, SETTINGS)
-    watcher = engine.watching.watch(["s"], custody.look)
+    watcher = engine.watching.watch(["s"], custody.look, ["s"])
     told, found = aiter(watcher), b""
     found += await anext(told)
     await life(live)

@@ -31,12 +31,14 @@ def events(piece: bytes) -> list[Told]:
 
 
 class Ear:
-    """One watcher of an engine, listened to event by event."""
+    """One watcher of an engine, listened to event by event. closely: it is told the hidden states."""
 
-    def __init__(self, engine: Engine, *ids: str, owner: str = "") -> None:
+    def __init__(self, engine: Engine, *ids: str, owner: str = "", closely: bool = False) -> None:
         custody = Custody(engine, Settings())
         keys = [owner + session_id for session_id in ids]
-        self.watcher: Watcher = engine.watching.watch(keys, lambda key: custody.look(key.removeprefix(owner), owner))
+        self.watcher: Watcher = engine.watching.watch(
+            keys, lambda key: custody.look(key.removeprefix(owner), owner), keys if closely else ()
+        )
         self._pieces: AsyncIterator[bytes] = aiter(self.watcher)
         self._heard: list[Told] = []
 
@@ -60,18 +62,40 @@ def run(scenario: Callable[[Engine], Awaitable[None]], **settings: Any) -> None:
     asyncio.run(with_engine())
 
 
-def test_values_arrive_with_what_they_were_answered_and_the_hidden_state_behind_them() -> None:
+def test_values_arrive_with_what_they_were_answered() -> None:
     async def scenario(engine: Engine) -> None:
         await predict(engine, "s", 9.0)
         ear = Ear(engine, "s")
         name, session = await ear.hear()
         assert (name, session["step"], len(session["hidden_state"][0])) == ("session", 1, 6)
         answer = (await predict(engine, "s", 11.0, None)).answer
-        name, told = await ear.hear()
+        assert await ear.hear() == ("observed", json.loads(json.dumps({**answer, "values": [11.0, None]})))
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_who_asks_for_it_is_told_the_hidden_state_behind_the_last_value(together: bool) -> None:
+    async def scenario(engine: Engine) -> None:
+        close, usual = Ear(engine, "s", closely=True), Ear(engine, "s", "t")
+        for _ in range(2):
+            await usual.hear()
+        await close.hear()
+        if together:
+            await Columns(engine).predict(PredictBatchRequest(session_ids=["s", "t"], values=[9.0, 9.0]))
+        else:
+            await predict(engine, "s", 9.0, 11.0)
+        name, told = await close.hear()
         hidden = told.pop("hidden_state")
-        assert (name, told) == ("observed", json.loads(json.dumps({**answer, "values": [11.0, None]})))
+        assert (name, told) == await usual.hear()
         shown = await Custody(engine, Settings()).show("s")
         assert hidden == [pytest.approx(layer, abs=1e-6) for layer in shown.hidden_state or ()]
+        close.watcher.close()
+        await predict(engine, "s", 12.0)
+        if together:
+            await usual.hear()
+        assert "hidden_state" not in (await usual.hear())[1]
+        assert not engine.watching.closely
 
     run(scenario)
 
@@ -85,9 +109,7 @@ def test_a_batch_is_told_row_by_row_as_if_each_had_come_by_itself() -> None:
         assert [error["index"] for error in answer["errors"]] == [3]
         for value in (9.0, 11.0):
             expected = (await predict(other, "a", value)).answer
-            name, told = await ear.hear()
-            told.pop("hidden_state")
-            assert (name, told) == ("observed", json.loads(json.dumps({**expected, "values": [value]})))
+            assert await ear.hear() == ("observed", json.loads(json.dumps({**expected, "values": [value]})))
 
     run(scenario)
 
@@ -188,7 +210,7 @@ def test_watchers_are_limited_and_make_room_when_they_leave() -> None:
         assert len(engine.watching) == 1
         third = Ear(engine, "t")
         third.watcher.close()
-        assert ("s" in engine.watching, "t" in engine.watching) == (True, False)
+        assert list(engine.watching.watched) == ["s"]
 
     run(scenario, max_watchers=2)
 

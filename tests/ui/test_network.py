@@ -65,6 +65,25 @@ def test_the_heat_strip_has_a_column_for_every_step_and_tells_what_is_in_it(
     expect(strip).to_have_attribute("data-columns", "22")
 
 
+def test_of_a_session_that_is_chosen_the_hidden_state_is_told_from_then_on(
+    server: Server, api: httpx2.Client, visitor: Visitor, session_id: str
+) -> None:
+    second = f"{session_id}-second"
+    page = visitor.open(link(server, session_id, second))
+    for name in (session_id, second):
+        expect(Card(page, name).root).to_be_visible()
+    view(page, "Network")
+    strip = page.get_by_role("application", name="Hidden state")
+    choice = page.get_by_role("combobox", name="Session", exact=True)
+    with page.expect_response(lambda answer: answer.url.endswith(f"&hidden_state={second}")):
+        choice.select_option(second)
+    for name in (second, session_id):  # the first one was chosen to begin with
+        choice.select_option(name)
+        for value in (70.0, 90.0):
+            predict(api, name, [value])
+        expect(strip).to_have_accessible_name(re.compile("^Hidden state of [0-9]+ units over 2 steps$"))
+
+
 def test_without_a_session_it_says_where_to_choose_one(server: Server, visitor: Visitor) -> None:
     page = visitor.open(f"{server.url}/ui#network")
     network = page.get_by_role("region", name="Network")
