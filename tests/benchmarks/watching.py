@@ -88,7 +88,7 @@ def _watched(server: Server, watched: int) -> Iterator[str]:
 
 @contextmanager
 def _watching(server: Server, sessions: list[str]) -> Iterator[None]:
-    """One client that takes what it is told, and looks at none of it, until the context ends."""
+    """One client that knows how they are, takes what it is told, and looks at none of it, until the context ends."""
     if not sessions:
         yield
         return
@@ -96,9 +96,11 @@ def _watching(server: Server, sessions: list[str]) -> Iterator[None]:
     query = urlencode([("session_id", session_id) for session_id in sessions])
     with socket.create_connection((url.host, url.port)) as connection:
         connection.sendall(f"GET /watch?{query} HTTP/1.1\r\nhost: {url.host}\r\n\r\n".encode())
-        begun = connection.recv(BUFFER_BYTES)
-        if not begun.startswith(b"HTTP/1.1 200"):
-            raise LoadFailed(f"/watch answered {begun[:100]!r}")
+        begun = b""
+        while begun.count(b"event: ") < len(sessions):
+            begun += (received := connection.recv(BUFFER_BYTES))
+            if not received or not begun.startswith(b"HTTP/1.1 200"):
+                raise LoadFailed(f"/watch answered {begun[:100]!r}")
         reader = threading.Thread(target=_read, args=(connection,))
         reader.start()
         yield
