@@ -179,8 +179,8 @@ class Routes:
         ids, closely = (set(query.get(name, ())) for name in ("session_id", "hidden_state"))
         if not 0 < len(ids) <= MAX_WATCHED:
             raise InvalidRequest(f"session_id: say which to watch, {MAX_WATCHED} at most: ?session_id=a&session_id=b")
-        if others := closely - ids:
-            raise InvalidRequest(f"hidden_state: {min(others)!r} is not watched; give it as session_id, too")
+        if closely - ids:
+            raise InvalidRequest("hidden_state: only of what is watched; give the same id as session_id, too")
         owner = request.owner
         watcher = self.engine.watching.watch(
             [owner + session_id for session_id in ids],

@@ -117,6 +117,7 @@ def test_a_body_announced_as_too_large_is_not_waited_for(server: Server) -> None
     [
         (b"what is this?\r\n\r\n", "no HTTP/1.1 request"),
         (b"GET /model HTTP/1.1\r\nhost x\r\n\r\n", "no HTTP/1.1 request"),
+        (b"POST /predict HTTP/1.1\r\ncontent-length: few\r\n\r\n", "no HTTP/1.1 request"),
         (b"GET /watch?session_id=%b HTTP/1.1\r\nhost: x\r\n\r\n" % (b"s" * 70_000), "70018 bytes, and 65535 at most"),
     ],
 )
