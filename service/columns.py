@@ -114,10 +114,10 @@ class Here:
             if after is not rows:
                 await store.keep_all(kept, after[fine])
             engine.metrics.created.inc(int((rows[fine] == START).sum()))
-            for place, hidden in told:
+            for place, created_at, hidden in told:
                 index = int(chosen[place])
                 answer = sheet.answer(index, ids[index], engine.model.name)
-                engine.watching.tell(keys[place], observed(answer, values[place]), hidden=hidden)
+                engine.watching.tell(keys[place], observed(answer, values[place], created_at), hidden=hidden)
         except (SessionCapacity, StoreUnavailable) as error:
             sheet.errors.update(dict.fromkeys(chosen.tolist(), error))
         finally:
@@ -127,12 +127,18 @@ class Here:
 
     def _watched(
         self, keys: Sequence[str], after: Indices, fine: NDArray[np.bool_]
-    ) -> list[tuple[int, Context | None]]:
-        """Those that somebody watches, and hidden states; the rows may be others' when they are kept."""
-        engine = self._engine
-        watched, closely = engine.watching.watched, engine.watching.closely
-        places = [place for place, key in enumerate(keys) if key in watched and fine[place]]
-        return [(place, engine.hidden(int(after[place])) if keys[place] in closely else None) for place in places]
+    ) -> list[tuple[int, float, Context | None]]:
+        """Those that somebody watches, when they were created, and hidden states that are asked for: the rows may be
+        others' when they are kept.
+        """
+        engine, watching = self._engine, self._engine.watching
+        told: list[tuple[int, float, Context | None]] = []
+        for place, key in enumerate(keys):
+            if key in watching.watched and fine[place]:
+                row = int(after[place])
+                hidden = engine.hidden(row) if key in watching.closely else None
+                told.append((place, float(engine.rows.created_at[row]), hidden))
+        return told
 
     async def _one(
         self, sheet: Sheet, index: int, key: str, session_id: str, values: Values, steps: Indices | None

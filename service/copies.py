@@ -114,9 +114,10 @@ class Copies:
         news = [News(row.session_id, row.value[0]) for row, _ in kept]
         stepped = zip(keys, after[fine].tolist(), strict=True)
         states = {key: engine.hidden(row) for key, row in stepped if key in engine.watching.closely}
+        births = slab.created_at[after[fine]].tolist()
         again = []
         outcomes = await self._store.keep_all(keys, after[fine], found_before, news)
-        for (row, found), what, outcome in zip(kept, news, outcomes, strict=True):
+        for (row, found), what, created_at, outcome in zip(kept, news, births, outcomes, strict=True):
             if isinstance(outcome, StoreUnavailable):
                 sheet.errors[row.index] = outcome
                 continue
@@ -128,7 +129,7 @@ class Copies:
                 engine.metrics.created.inc()
             if row.key in engine.watching.watched and not what.told:
                 answer = sheet.answer(row.index, row.session_id, engine.model.name)
-                engine.watching.tell(row.key, observed(answer, row.value[0]), hidden=states.get(row.key))
+                engine.watching.tell(row.key, observed(answer, row.value[0], created_at), hidden=states.get(row.key))
         return again
 
     async def _alone(self, sheet: Sheet, row: _Row) -> None:

@@ -72,7 +72,7 @@ class Custody:
             event = self._placed(session_id, found)
         else:
             answer = predicted(found.last, found.step, name_of(found.model), session_id=session_id)
-            event = observed(answer, news.values)
+            event = observed(answer, news.values, found.created_at)
             hidden = self._hidden(found) if key in self._engine.watching.closely else None
         self._engine.watching.tell(key, event, live=live, hidden=hidden)
 
@@ -166,7 +166,7 @@ class Custody:
             **dict(self._summary(session_id, record)),
             error_level=None if condition is None else observations.to_bounds(condition.error[None])[0],
             interval_width=None if condition is None else observations.to_bounds(condition.width[None])[0],
-            hidden_state=None if (hidden := self._hidden(record)) is None else hidden.astype(float).round(6).tolist(),
+            hidden_state=None if (hidden := self._hidden(record)) is None else observations.to_state(hidden),
         )
 
     def _hidden(self, record: Record) -> Context | None:

@@ -8,6 +8,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from contextlib import suppress
 from functools import cached_property
 from http import HTTPStatus
 from typing import Any
@@ -43,7 +44,7 @@ logger = logging.getLogger("elman")
 
 
 class Disconnected(Exception):
-    """The client went away before its body was complete; there is nobody to answer."""
+    """The client went away; there is nobody to answer."""
 
 
 class Door:
@@ -203,12 +204,18 @@ async def _send(send: Send, reply: Reply, *, with_body: bool = True) -> None:
 async def _send_all(send: Send, receive: Receive, reply: Reply, stream: Stream, *, with_body: bool) -> None:
     """Piece by piece, until there are no more or the client goes away."""
 
+    async def give(message: Message) -> None:
+        try:
+            await send(message)
+        except RuntimeError as error:  # uvloop's: the connection is closed, of which `receive` knows later, or never
+            raise Disconnected from error
+
     async def pump() -> None:
-        await send({"type": "http.response.start", "status": reply.status, "headers": head(reply)})
+        await give({"type": "http.response.start", "status": reply.status, "headers": head(reply)})
         if with_body:
             async for piece in stream:
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
+                await give({"type": "http.response.body", "body": piece, "more_body": True})
+        await give({"type": "http.response.body", "body": b""})
 
     async def left() -> None:
         while (await receive())["type"] != "http.disconnect":
@@ -218,7 +225,8 @@ async def _send_all(send: Send, receive: Receive, reply: Reply, stream: Stream, 
     try:
         await asyncio.wait((pumping, leaving), return_when=asyncio.FIRST_COMPLETED)
         if pumping.done():
-            pumping.result()
+            with suppress(Disconnected):
+                pumping.result()
     finally:
         stream.close()
         pumping.cancel()

@@ -226,6 +226,7 @@ class Engine:
             self.metrics.rebuilds.inc()
         step = int(self.rows.step[after])
         hidden = self.hidden(after) if key in self.watching.closely else None  # as the row may be another's soon
+        created_at = float(self.rows.created_at[after])
         news = None if self.watching.wire is None else News(session_id, values[0, -RECENT:])
         started = time.perf_counter()
         await self.store.keep(key, after, there, news)
@@ -236,7 +237,7 @@ class Engine:
         text = b""
         if key in self.watching.watched and not (news and news.told):
             text = encode(answer)
-            self.watching.tell(key, observed(answer, values[0], text), hidden=hidden)
+            self.watching.tell(key, observed(answer, values[0], created_at, text), hidden=hidden)
         if part.end:
             await self.end(key, session_id)
         return Prediction(answer, False, timing, ahead, text)

@@ -8,7 +8,7 @@ from math import isnan
 import numpy as np
 from numpy.typing import NDArray
 
-from models.predictor import Values
+from models.predictor import Context, Values
 from service.errors import InvalidRequest
 from service.schemas import Bound, Observation, Value
 from service.sessions.record import DIGEST_BYTES
@@ -44,6 +44,12 @@ def to_plain(values: Values) -> list[Value]:
     """(T, F) -> T numbers, or T lists of F numbers"""
     plain: list[Value] = values[:, 0].tolist() if values.shape[1] == 1 else values.tolist()
     return plain
+
+
+def to_state(hidden: Context) -> list[list[float]]:
+    """(L, H) -> a list for each layer, to six digits behind the point"""
+    state: list[list[float]] = hidden.astype(float).round(6).tolist()
+    return state
 
 
 def to_bounds(values: Values) -> list[Bound]:

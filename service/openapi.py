@@ -95,6 +95,7 @@ Server-sent events, each with JSON as its data, until the client goes away:
 
 - `session`: it is there, as `GET /sessions/{session_id}` shows it, without its token. At the beginning, and when it is
   restored or rolled back.
+- `begun`: the next values are the first ones: of a new session, or of one that is begun anew under the same id.
 - `observed`: values were applied, whoever sent them: what `POST /predict` answered, `values`, and, if asked for, the
   `hidden_state` behind the last one. Of a long request the last 500 values.
 - `ended`: `error` and `message` say why there is no such session, or not any more, or cannot be.

@@ -17,8 +17,9 @@ from typing import Any
 from models.predictor import NUMBERS, Context, Values
 from service.codec import encode
 from service.errors import Overloaded, ServiceError, StoreUnavailable
-from service.observations import to_plain
+from service.observations import to_plain, to_state
 from service.sessions import Wire
+from service.times import rfc3339
 
 MAX_WAITING = 1000
 """Events that wait for one watcher."""
@@ -187,16 +188,18 @@ class Watching:
             watcher.end()
 
 
-def observed(answer: Mapping[str, Any], values: Values, text: bytes = b"") -> bytes:
-    """Values were applied: the answer that they got, and the last of them, (T, F). text: the answer as JSON, if it has
-    been written down already.
+def observed(answer: Mapping[str, Any], values: Values, created_at: float, text: bytes = b"") -> bytes:
+    """Values were applied: the answer that they got, and the last of them, (T, F). If they are the first ones, the
+    session has begun, or begun anew. created_at: when it was; text: the answer as JSON, if it has been written already.
     """
+    begun = _begun(answer, created_at) if len(answer["predictions"]) == answer["step"] else b""
     if len(values) >= RECENT:  # what comes by the wire has been cut already
         values, text = values[-RECENT:], b""
         answer = {**answer, **{name: answer[name][-RECENT:] for name in NUMBERS if name in answer}}
     came = [values.item()] if values.size == 1 else to_plain(values)
     text = text or encode(answer)
-    return b"".join((b"event: observed\ndata: ", text[:-1], b',"values":', encode(came), b"}\n\n"))  # NaN is null
+    came_text = encode(came)  # NaN is null
+    return b"".join((begun, b"event: observed\ndata: ", text[:-1], b',"values":', came_text, b"}\n\n"))
 
 
 def placed(session: dict[str, Any]) -> bytes:
@@ -210,5 +213,10 @@ def ended(session_id: str, error: ServiceError) -> bytes:
     return b"event: ended\ndata: %b\n\n" % encode(told)
 
 
+def _begun(answer: Mapping[str, Any], created_at: float) -> bytes:
+    told = {"session_id": answer["session_id"], "step": 0, "model": answer["model"], "created_at": rfc3339(created_at)}
+    return b"event: begun\ndata: %b\n\n" % encode(told)
+
+
 def _with_state(event: bytes, hidden: Context) -> bytes:
-    return b'%b,"hidden_state":%b}\n\n' % (event.removesuffix(b"}\n\n"), encode(hidden))
+    return b'%b,"hidden_state":%b}\n\n' % (event.removesuffix(b"}\n\n"), encode(to_state(hidden)))

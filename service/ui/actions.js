@@ -5,6 +5,7 @@ import { h, say } from "./dom.js"
 import { number } from "./format.js"
 import { FreeRun } from "./freerun.js"
 
+const LONGEST_BASE = 110 // characters; an id has 128 at most
 const PATIENCE = 5 // tries to catch a session that others feed too
 
 export class Actions {
@@ -83,6 +84,7 @@ export class Actions {
 
   async #rewind(mark) {
     const { feed, stream } = this
+    feed.pause()
     await feed.hold(async () => {
       stream.place(await takeBack(stream, mark.token))
       feed.restore(mark.place, mark.step)
@@ -112,10 +114,11 @@ export class Actions {
 
 /** A copy under the first such name that is not taken. */
 async function fork(id, token) {
-  const { sessions } = await api.sessions({ prefix: `${id}-fork`, limit: 1000 })
+  const base = `${id.slice(0, LONGEST_BASE)}-fork`
+  const { sessions } = await api.sessions({ prefix: base, limit: 1000 })
   const taken = new Set(sessions.map(({ session_id }) => session_id))
   for (let n = 1; ; n++) {
-    const name = `${id}-fork${n > 1 ? `-${n}` : ""}`
+    const name = n > 1 ? `${base}-${n}` : base
     if (taken.has(name)) continue
     await api.restore(name, token)
     return name

@@ -1,6 +1,7 @@
 // The documented routes, as functions. What the service refuses is an ApiError with its own code and sentence.
 
 const KEY = "elman-key"
+const PATIENCE = 10_000
 const BASE = new URL("../", import.meta.url)
 
 /** The API key, kept by this tab until it is closed. */
@@ -17,8 +18,8 @@ export class ApiError extends Error {
   }
 }
 
-/** The service's answer, whatever its status. */
-export async function ask(method, path, { body, headers = {}, signal } = {}) {
+/** The service's answer, whatever its status; not waited for longer than `signal` says, or else for ten seconds. */
+export async function ask(method, path, { body, headers = {}, signal = AbortSignal.timeout(PATIENCE) } = {}) {
   const sent = { ...headers }
   if (key.get()) sent.authorization = `Bearer ${key.get()}`
   if (body !== undefined) sent["content-type"] = "application/json"
@@ -32,7 +33,9 @@ export async function ask(method, path, { body, headers = {}, signal } = {}) {
     })
   } catch (error) {
     if (error.name === "AbortError") throw error
-    throw new ApiError("unreachable", "the service does not answer; this page tries again by itself")
+    const many = "; if many pages of it are open in this browser, close some: it keeps six connections at most"
+    const why = error.name === "TimeoutError" ? `has not answered for ${PATIENCE / 1000} s${many}` : "does not answer"
+    throw new ApiError("unreachable", `the service ${why}; this page tries again by itself`)
   }
 }
 

@@ -5,6 +5,8 @@ import { listen } from "./push.js"
 /** Steps that are remembered of a stream. */
 export const LENGTH = 600
 
+const OVERLAP = 150 // ms in which two connections tell the same: more than the service waits to tell things together
+
 const SERIES = ["observed", "predicted", "lower", "upper", "anomaly"]
 
 /**
@@ -15,13 +17,13 @@ const SERIES = ["observed", "predicted", "lower", "upper", "anomaly"]
  * one that came without a value was missing.
  * state: the hidden state now, known also where no row is.
  * step: observations that the session has seen, null until it is known; alarm: {start_step} of the one that runs;
- * ended: {error, message} if there is no such session (any more).
+ * ended: {error, message} if there is no such session (any more); created_at: when it was created, as far as it is known.
  * It dispatches "change" (values came, or it was taken back) and "state" (it ended, is there again).
  */
 class Stream extends EventTarget {
   constructor(id, targets) {
     super()
-    Object.assign(this, { id, targets, step: null, alarm: null, ended: null, state: null })
+    Object.assign(this, { id, targets, step: null, alarm: null, ended: null, state: null, created_at: null })
     this.#clear()
   }
 
@@ -39,7 +41,7 @@ class Stream extends EventTarget {
 
   /** Event "observed": values came, from whoever; or the answer to values that this page has sent, and these. */
   observe({ step, values, predictions, lower, upper, anomaly, alarm, hidden_state }) {
-    if (!this.ended && this.step !== null && step <= this.step) return this.#complete(step, hidden_state)
+    if (!this.ended && this.step !== null && step <= this.step) return this.complete({ step, hidden_state })
     const first = step - values.length + 1
     if (this.ended && first !== this.step + 1) this.restart() // a session of the same name begins
     if (first !== this.step + 1) this.#cut(first - 1)
@@ -64,16 +66,25 @@ class Stream extends EventTarget {
   }
 
   /** What was told already, by another connection or as an answer: only the hidden state may be new. */
-  #complete(step, hidden_state) {
-    const row = this.steps.lastIndexOf(step)
-    if (row < 0 || this.hidden[row] || !hidden_state) return
-    this.hidden[row] = hidden_state
+  complete({ step, hidden_state }) {
+    if (!hidden_state) return
     if (step === this.step) this.state = hidden_state
+    const row = this.steps.lastIndexOf(step)
+    if (row >= 0 && step <= this.step) this.hidden[row] ??= hidden_state
     this.dispatchEvent(new Event("change"))
   }
 
+  /** Event "begun": what comes next is the first of it, whatever there was under its name. */
+  begin({ created_at }) {
+    if (created_at === this.created_at) return // told by two connections
+    this.restart()
+    Object.assign(this, { created_at, ended: null })
+  }
+
   /** Event "session": it is there, at this step; first of all, and when it was made, restored or taken back. */
-  place({ step, last_alarm, hidden_state }) {
+  place({ step, created_at, last_alarm, hidden_state }) {
+    if (!this.ended && this.created_at !== null && this.created_at !== created_at) this.restart() // another, unseen
+    this.created_at = created_at
     if (step !== this.step) this.#cut(step)
     const running = last_alarm && last_alarm.end_step === undefined
     Object.assign(this, { step, alarm: running ? last_alarm : null, ended: null, state: hidden_state ?? null })
@@ -111,7 +122,7 @@ class Stream extends EventTarget {
   /** Forget everything: what comes is of another session of this name. */
   restart() {
     this.#clear()
-    Object.assign(this, { step: null, alarm: null, state: null })
+    Object.assign(this, { step: null, alarm: null, state: null, created_at: null })
     this.dispatchEvent(new Event("change"))
   }
 
@@ -150,7 +161,8 @@ const part = (value, target) => (Array.isArray(value) ? value[target] : target =
 export class Streams extends EventTarget {
   #streams = new Map()
   #closely = new Set()
-  #stop = null
+  #open = [] // what ends each connection that is open or being opened, the newest last
+  #live = new Set() // the ids that one of them tells of now
   #due = false
   connected = false
   error = null
@@ -202,19 +214,35 @@ export class Streams extends EventTarget {
   }
 
   #connect() {
-    const before = this.#stop
     const ids = [...this.#streams.keys()]
     if (!ids.length) {
-      this.#stop = null
-      before?.abort()
+      for (const stop of this.#open.splice(0)) stop.abort()
+      this.#live.clear()
       return
     }
-    const stop = (this.#stop = new AbortController())
+    const stop = new AbortController()
+    let held = this.#open.length ? [] : null // what it tells as long as the one before does, too
+    this.#open.push(stop)
+    const take = (connected) => {
+      if (stop.signal.aborted) return
+      for (const older of this.#open.splice(0, this.#open.indexOf(stop))) older.abort()
+      const followed = this.#live
+      this.#live = new Set(connected ? ids : [])
+      const told = held ?? []
+      held = null
+      const heard = new Set()
+      for (const [name, data] of told) {
+        const first = !heard.has(data.session_id)
+        heard.add(data.session_id)
+        this.#told(name, data, first && followed.has(data.session_id))
+      }
+    }
     listen(ids, [...this.#closely], {
-      told: (name, data) => this.#told(name, data),
+      told: (name, data) => (held ? held.push([name, data]) : this.#told(name, data)),
       changed: (connected, error) => {
-        before?.abort()
-        if (this.#stop === stop) this.#connection(connected, error)
+        if (connected && held) setTimeout(take, OVERLAP, true)
+        else take(connected)
+        if (this.#open.at(-1) === stop) this.#connection(connected, error)
       },
       signal: stop.signal,
     })
@@ -225,10 +253,13 @@ export class Streams extends EventTarget {
     this.reconnect()
   }
 
-  #told(name, data) {
+  /** followed: the connection before has told this, too, if it is how the session was when this one began. */
+  #told(name, data, followed = false) {
     const stream = this.#streams.get(data.session_id)
     if (!stream) return
     if (name === "observed") stream.observe(data)
+    else if (name === "begun") stream.begin(data)
+    else if (name === "session" && followed && stream.step !== null) stream.complete(data)
     else if (name === "session") stream.place(data)
     else if (name === "ended") stream.end(data)
   }

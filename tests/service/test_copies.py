@@ -154,7 +154,7 @@ async def pieces(engine: Engine, live: Engine) -> bytes:
     found += await anext(told)
     await life(live)
     async with asyncio.timeout(5):
-        while found.count(b"event: ") < 12:
+        while found.count(b"event: ") < 13:
             found += await anext(told)
     watcher.close()
     return re.sub(rb"[0-9T:.-]{19,}Z", b"then", found.replace(BEAT, b""))
@@ -167,6 +167,7 @@ def test_what_another_process_keeps_is_told_to_the_byte_as_if_it_were_ones_own(r
         expected = await pieces(alone, alone)
         assert b"session_unknown" in expected
         assert b"session_deleted" in expected
+        assert expected.count(b"event: begun") == 1
         async with engines(redis.url, 2) as (here, there):
             assert await pieces(here, there) == expected
             redis.ask("FLUSHALL")

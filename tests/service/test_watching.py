@@ -5,12 +5,13 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 from service import watching
 from service.columns import Columns
 from service.custody import Custody
-from service.engine import Engine
+from service.engine import Engine, Part
 from service.errors import Overloaded
 from service.schemas import PredictBatchRequest, PredictRequest, RestoreRequest
 from service.settings import Settings
@@ -21,13 +22,13 @@ from tests.service.test_engine import engine_of
 Told = tuple[str, dict[str, Any]]
 
 
-def events(piece: bytes) -> list[Told]:
-    """What a piece of the stream says."""
+def events(piece: bytes, *, begun: bool = False) -> list[Told]:
+    """What a piece of the stream says; where sessions begin only if that is asked for."""
     found = []
     for block in piece.replace(BEAT, b"").decode().split("\n\n")[:-1]:
         name, data = block.split("\n")
         found.append((name.removeprefix("event: "), json.loads(data.removeprefix("data: "))))
-    return found
+    return [told for told in found if begun or told[0] != "begun"]
 
 
 class Ear:
@@ -89,7 +90,7 @@ def test_who_asks_for_it_is_told_the_hidden_state_behind_the_last_value(together
         hidden = told.pop("hidden_state")
         assert (name, told) == await usual.hear()
         shown = await Custody(engine, Settings()).show("s")
-        assert hidden == [pytest.approx(layer, abs=1e-6) for layer in shown.hidden_state or ()]
+        assert hidden == shown.hidden_state
         close.watcher.close()
         await predict(engine, "s", 12.0)
         if together:
@@ -110,6 +111,24 @@ def test_a_batch_is_told_row_by_row_as_if_each_had_come_by_itself() -> None:
         for value in (9.0, 11.0):
             expected = (await predict(other, "a", value)).answer
             assert await ear.hear() == ("observed", json.loads(json.dumps({**expected, "values": [value]})))
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("count", [1, RECENT + 1])
+def test_a_session_that_begins_or_begins_anew_is_told_before_its_first_values(count: int) -> None:
+    async def scenario(engine: Engine) -> None:
+        ear, values = Ear(engine, "s"), np.full((1, count, 1), 9.0)
+        await ear.hear()
+        for start in (True, False, True, False):
+            await engine.infer(values, "s", part=Part(start=start))
+            await asyncio.sleep(0.002)  # births are told to the millisecond
+        told = events(await anext(aiter(ear.watcher)), begun=True)
+        assert [name for name, _ in told] == ["begun", "observed", "observed"] * 2
+        shown = await Custody(engine, Settings()).show("s")
+        now = {"session_id": "s", "step": 0, "model": engine.model.name, "created_at": shown.created_at}
+        assert told[3][1] == now != told[0][1]
+        assert [data["step"] for _, data in told] == [0, count, 2 * count] * 2
 
     run(scenario)
 

@@ -1,5 +1,6 @@
 """Trying: what is sent from the page, and what becomes of it."""
 
+import re
 from math import sin, sqrt
 from pathlib import Path
 
@@ -204,6 +205,22 @@ def test_a_fork_of_what_plays_plays(page: Page, card: Card) -> None:
     fork = Card(page, f"{card.session_id}-fork")
     fork.reach(20)
     card.reach(20)
+
+
+def test_going_back_pauses_what_plays(card: Card) -> None:
+    card.speed(20)
+    card.press("Play")
+    card.reach(10)
+    card.press("Mark this point")
+    rewind = card.root.get_by_role("button", name=re.compile("Rewind to step"))
+    expect(rewind).to_have_count(1)
+    at = int(rewind.inner_text().rpartition(" ")[2])
+    card.reach(at + 5)
+    rewind.click()
+    expect(card.root.get_by_role("button", name="Play", exact=True)).to_be_visible()
+    card.stands_at(at)
+    card.root.page.wait_for_timeout(300)
+    card.stands_at(at)
 
 
 def test_going_back_to_a_marked_point_repeats_what_was_predicted(card: Card, visitor: Visitor) -> None:
