@@ -114,3 +114,26 @@ def test_a_connection_that_is_overtaken_does_not_stay(
     assert (asked, watchers(api)) == (2, 1)
     predict(api, session_id, [9.0])
     card.stands_at(1)
+
+
+def test_a_session_of_the_longest_name_can_be_forked(
+    server: Server, api: httpx2.Client, visitor: Visitor, session_id: str
+) -> None:
+    name = session_id.ljust(128, "x")
+    page, (card,) = watched(visitor, server, name)
+    predict(api, name, [9.0, 10.0])
+    card.stands_at(2)
+    card.press("Fork")
+    Card(page, f"{name[:110]}-fork").stands_at(2)
+
+
+def test_a_service_that_answers_nothing_is_not_waited_for_without_end(
+    server: Server, visitor: Visitor, session_id: str
+) -> None:
+    page, (card,) = watched(visitor, server, session_id)
+    page.route("**/predict", lambda _: None)  # neither answered nor refused
+    page.route("**/readyz", lambda _: None)
+    card.press("Step once")
+    expect(card.root).to_contain_text("waiting for the service")
+    view(page, "Service")
+    expect(page.get_by_role("region", name="Service", exact=True)).to_contain_text("has not answered for 10 s")
